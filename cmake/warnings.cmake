@@ -1,0 +1,12 @@
+# Every target of ours links this: warnings are errors, and arithmetic is what the source says.
+add_library(oddity_warnings INTERFACE)
+target_compile_options(oddity_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wdouble-promotion -Werror
+  # No silent FMA: the same source gives the same bits on every path.
+  -ffp-contract=off)
+if(ODDITY_SANITIZE)
+  target_compile_options(oddity_warnings INTERFACE
+    -fsanitize=${ODDITY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(oddity_warnings INTERFACE -fsanitize=${ODDITY_SANITIZE})
+endif()

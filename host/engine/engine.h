@@ -1,0 +1,144 @@
+// An engine is a device that can hold images and run one autoencoder on them. The interface is coarse
+// on purpose: what is behind it may fuse, capture graphs and keep everything resident; nobody outside
+// sees a layer. Public methods check shapes and arguments once and throw Error; private virtuals
+// (do_…) trust them.
+//
+// Results never depend on threads; scores do not depend on batch size or order either.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/progress.h"
+#include "core/shape.h"
+#include "data/pixels.h"
+#include "model/architecture.h"
+#include "model/weights.h"
+
+namespace oddity {
+
+struct EngineOptions {
+  int threads = 0;         // CPU threads; 0: OMP_NUM_THREADS, else what this process may use
+  size_t max_batch = 256;  // images computed together at most when scoring; changes no result
+};
+
+struct DeviceInfo {
+  std::string name;     // "cpu", "cuda:0"
+  std::string details;  // "2 threads, AVX-512"
+};
+
+/// Images resident on an engine's device, in the type they came in.
+class Images {
+ public:
+  virtual ~Images() = default;
+  size_t size() const { return count_; }
+  const ImageShape& shape() const { return shape_; }
+
+ protected:
+  Images(ImageShape shape, size_t count) : shape_(shape), count_(count) {}
+
+ private:
+  ImageShape shape_;
+  size_t count_;
+};
+
+/// One float an image, resident on the device, in the order of the images.
+class Scores {
+ public:
+  virtual ~Scores() = default;
+  size_t size() const { return count_; }
+  /// Copies all scores to `out` [size()].
+  void download(std::span<float> out) const;
+  /// Order statistics: entry i is the ranks[i]-th smallest score, counted from 0. Exact.
+  /// Throws Error where a rank is not below size() or a score is NaN.
+  std::vector<float> select(std::span<const uint64_t> ranks) const;
+
+ protected:
+  explicit Scores(size_t count) : count_(count) {}
+
+ private:
+  virtual void do_download(std::span<float> out) const = 0;
+  virtual std::vector<float> do_select(std::span<const uint64_t> ranks) const = 0;
+  size_t count_;
+};
+
+/// What an epoch of training gave.
+struct EpochStats {
+  double loss = 0;  // mean over the images of the epoch of the loss before their own step
+};
+
+/// One autoencoder on one device.
+class Network {
+ public:
+  virtual ~Network() = default;
+  const Architecture& architecture() const { return architecture_; }
+
+  /// One epoch of Adam on the mean squared error: the images at `order`, `batch_size` a step, the last
+  /// step taking what is left; step k uses learning_rates[k]. Batch normalisation uses the statistics
+  /// of each batch and updates the moving ones (momentum .99, biased variance).
+  EpochStats train_epoch(const Images& images, std::span<const uint32_t> order, size_t batch_size,
+                         std::span<const double> learning_rates, Progress& progress);
+  /// Mean over the images at `positions` of their scores, added in float64 in the order given.
+  double evaluate(const Images& images, std::span<const uint32_t> positions);
+  /// The score of each image: mean over its H·W·C numbers of (x − reconstruction)², inference mode.
+  std::unique_ptr<Scores> score(const Images& images, Range range, Progress& progress);
+  /// Latent vectors [range, latent_dim].
+  void encode(const Images& images, Range range, std::span<float> out);
+  /// Images [n, H, W, C] in (0,1) from latent vectors [n, latent_dim].
+  void decode(std::span<const float> latent, std::span<float> out);
+  /// Reconstructions [range, H, W, C] in (0,1).
+  void reconstruct(const Images& images, Range range, std::span<float> out);
+
+  /// Copies of the state, for files and tests.
+  Weights weights() const { return do_weights(); }
+  OptimizerState optimizer() const { return do_optimizer(); }
+
+ protected:
+  explicit Network(Architecture architecture) : architecture_(std::move(architecture)) {}
+
+ private:
+  virtual EpochStats do_train_epoch(const Images&, std::span<const uint32_t> order,
+                                    size_t batch_size, std::span<const double> learning_rates,
+                                    Progress&) = 0;
+  virtual double do_evaluate(const Images&, std::span<const uint32_t> positions) = 0;
+  virtual std::unique_ptr<Scores> do_score(const Images&, Range, Progress&) = 0;
+  virtual void do_encode(const Images&, Range, std::span<float> out) = 0;
+  virtual void do_decode(std::span<const float> latent, std::span<float> out) = 0;
+  virtual void do_reconstruct(const Images&, Range, std::span<float> out) = 0;
+  virtual Weights do_weights() const = 0;
+  virtual OptimizerState do_optimizer() const = 0;
+
+  void check(const Images& images, Range range) const;
+  Architecture architecture_;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual DeviceInfo info() const = 0;
+  /// Copies images to the device. f32 images must be finite and in [0,1]; the first that is not is
+  /// named. `name` is what messages call the set.
+  std::unique_ptr<Images> upload(const ImageView& images, std::string_view name = "images");
+  /// A network with these weights; with an optimizer state training goes on where it stood.
+  std::unique_ptr<Network> network(const Architecture& architecture, const Weights& weights,
+                                   const std::optional<OptimizerState>& optimizer = std::nullopt);
+
+ private:
+  virtual std::unique_ptr<Images> do_upload(const ImageView& images) = 0;
+  virtual std::unique_ptr<Network> do_network(const Architecture&, const Weights&,
+                                              const std::optional<OptimizerState>&) = 0;
+};
+
+/// device: "auto" (the best there is), "cpu", "cuda" or "cuda:N". Throws ArgumentError for another
+/// name, DeviceError, with the reason, where a device that was asked for by name is not available.
+std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options = {});
+
+/// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it can.
+std::string why_no_cuda();
+
+}  // namespace oddity

@@ -1,0 +1,17 @@
+// The training curve.
+#pragma once
+
+#include <filesystem>
+#include <span>
+
+namespace oddity {
+
+/// Throws ArgumentError unless the suffix is .png or .svg.
+void check_plot_suffix(const std::filesystem::path& path);
+
+/// Writes train and validation loss over the epochs, in the look of ggplot, as PNG or SVG by suffix,
+/// legend where it hides no curve. The same input gives the same bytes on the same machine.
+void write_loss_plot(const std::filesystem::path& path, std::span<const double> loss,
+                     std::span<const double> validation_loss);
+
+}  // namespace oddity
