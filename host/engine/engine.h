@@ -1,7 +1,7 @@
-// An engine is a device that can hold images and run one autoencoder on them. The interface is coarse
-// on purpose: what is behind it may fuse, capture graphs and keep everything resident; nobody outside
-// sees a layer. Public methods check shapes and arguments once and throw Error; private virtuals
-// (do_…) trust them.
+// An engine is a device that can hold images and run one autoencoder on them. The interface is
+// coarse on purpose: what is behind it may fuse, capture graphs and keep everything resident;
+// nobody outside sees a layer. Public methods check shapes and arguments once and throw Error;
+// private virtuals (do_…) trust them.
 //
 // Results never depend on threads; scores do not depend on batch size or order either.
 #pragma once
@@ -78,9 +78,9 @@ class Network {
   virtual ~Network() = default;
   const Architecture& architecture() const { return architecture_; }
 
-  /// One epoch of Adam on the mean squared error: the images at `order`, `batch_size` a step, the last
-  /// step taking what is left; step k uses learning_rates[k]. Batch normalisation uses the statistics
-  /// of each batch and updates the moving ones (momentum .99, biased variance).
+  /// One epoch of Adam on the mean squared error: the images at `order`, `batch_size` a step, the
+  /// last step taking what is left; step k uses learning_rates[k]. Batch normalisation uses the
+  /// statistics of each batch and updates the moving ones (momentum .99, biased variance).
   EpochStats train_epoch(const Images& images, std::span<const uint32_t> order, size_t batch_size,
                          std::span<const double> learning_rates, Progress& progress);
   /// Mean over the images at `positions` of their scores, added in float64 in the order given.
@@ -138,7 +138,8 @@ class Engine {
 /// name, DeviceError, with the reason, where a device that was asked for by name is not available.
 std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options = {});
 
-/// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it can.
+/// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it
+/// can.
 std::string why_no_cuda();
 
 }  // namespace oddity

@@ -14,9 +14,9 @@ inline constexpr float kLeakyReluSlope = 0.2f;
 inline constexpr float kBatchNormEpsilon = 1e-3f;
 inline constexpr float kBatchNormMomentum = 0.99f;
 
-/// A convolutional autoencoder, determined by these five. Encoder: for each of `filters` a 3×3 'same'
-/// convolution of stride 2, LeakyReLU, batch normalisation; then flatten and a dense layer to
-/// `latent_dim`. Decoder: a dense layer back, for each of `filters` in reverse a 3×3 'same'
+/// A convolutional autoencoder, determined by these five. Encoder: for each of `filters` a 3×3
+/// 'same' convolution of stride 2, LeakyReLU, batch normalisation; then flatten and a dense layer
+/// to `latent_dim`. Decoder: a dense layer back, for each of `filters` in reverse a 3×3 'same'
 /// transposed convolution of stride 2, LeakyReLU, batch normalisation; then a 3×3 transposed
 /// convolution of stride 1 to `depth` channels and a sigmoid.
 struct Architecture {
@@ -40,7 +40,16 @@ struct Architecture {
 Architecture conv_autoencoder(int64_t width, int64_t height, int64_t depth,
                               std::vector<int64_t> filters = {32, 64}, int64_t latent_dim = 16);
 
-enum class LayerKind { conv2d, leaky_relu, batch_norm, flatten, dense, reshape, conv2d_transpose, sigmoid };
+enum class LayerKind {
+  conv2d,
+  leaky_relu,
+  batch_norm,
+  flatten,
+  dense,
+  reshape,
+  conv2d_transpose,
+  sigmoid
+};
 
 /// One layer; `output` is what it gives for one image ({1,1,n} for vectors). Names are
 /// encoder.conv1, encoder.lrelu1, encoder.bn1, … encoder.flatten1, encoder.dense1, decoder.dense1,
@@ -55,8 +64,8 @@ struct Layer {
 
 std::vector<Layer> layers(const Architecture& architecture);
 
-/// One tensor of the weights, in Keras' layout: convolution kernels [kh, kw, in, out], transposed ones
-/// [kh, kw, out, in], dense ones [in, out], the rest [channels].
+/// One tensor of the weights, in Keras' layout: convolution kernels [kh, kw, in, out], transposed
+/// ones [kh, kw, out, in], dense ones [in, out], the rest [channels].
 struct TensorSpec {
   std::string name;  // layer name + .kernel .bias .gamma .beta .moving_mean .moving_variance
   std::vector<int64_t> shape;
@@ -64,7 +73,8 @@ struct TensorSpec {
   int64_t size() const;
 };
 
-/// Every tensor in the order of the layers (kernel, bias; gamma, beta, moving_mean, moving_variance).
+/// Every tensor in the order of the layers (kernel, bias; gamma, beta, moving_mean,
+/// moving_variance).
 std::vector<TensorSpec> tensor_specs(const Architecture& architecture);
 
 }  // namespace oddity

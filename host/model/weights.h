@@ -38,17 +38,17 @@ class Weights {
   std::vector<Tensor> tensors_;
 };
 
-/// Adam's state. `first` and `second` moments have the tensors of the weights; the moving statistics
-/// of batch normalisation stay zero there. `step` counts the steps made.
+/// Adam's state. `first` and `second` moments have the tensors of the weights; the moving
+/// statistics of batch normalisation stay zero there. `step` counts the steps made.
 struct OptimizerState {
   Weights first;
   Weights second;
   int64_t step = 0;
 };
 
-/// Glorot uniform kernels (±sqrt(6/(fan_in+fan_out)), receptive field counted in both), zero biases,
-/// gamma and moving variance 1, beta and moving mean 0. Tensor i draws from Philox(seed, stream i),
-/// i its position in tensor_specs().
+/// Glorot uniform kernels (±sqrt(6/(fan_in+fan_out)), receptive field counted in both), zero
+/// biases, gamma and moving variance 1, beta and moving mean 0. Tensor i draws from Philox(seed,
+/// stream i), i its position in tensor_specs().
 Weights initial_weights(const Architecture& architecture, uint64_t seed);
 
 /// Throws Error where names, shapes or counts are not those of `architecture`, or a value is not

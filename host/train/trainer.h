@@ -14,7 +14,8 @@ struct TrainingOptions {
   int64_t epochs = 20;
   int64_t batch_size = 32;
   double learning_rate = 1e-3;
-  uint64_t seed = 42;  // of the epochs' shuffles: epoch e (from 0) draws from Philox(seed, 2^32 + e)
+  uint64_t seed =
+      42;  // of the epochs' shuffles: epoch e (from 0) draws from Philox(seed, 2^32 + e)
 };
 
 struct EpochRecord {
