@@ -28,7 +28,8 @@ NpyFile<T> read_npy_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::runtime_error("cannot open " + path.string());
   const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-  const size_t header = static_cast<uint8_t>(bytes.at(8)) + 256u * static_cast<uint8_t>(bytes.at(9));
+  const size_t header =
+      static_cast<uint8_t>(bytes.at(8)) + 256u * static_cast<uint8_t>(bytes.at(9));
   const std::string text = bytes.substr(10, header);
   NpyFile<T> file;
   size_t count = 1;
