@@ -1,6 +1,7 @@
 // Text for messages and tables.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -8,13 +9,19 @@
 
 namespace oddity {
 
-/// `text` with control characters, invalid UTF-8 and backslashes written as \xNN, so that a hostile
-/// file name cannot break a line or the terminal.
+/// `text` on one line and harmless to a terminal: control characters, line separators, characters
+/// that turn the direction of writing, invalid UTF-8 and backslashes are written as \xNN, byte by
+/// byte. Everything else stays as it is.
 std::string printable(std::string_view text);
-std::string printable(const std::filesystem::path& path);
 
-/// The shortest decimal that reads back as the same value, as Python prints it: 0.02863757349550724,
-/// 1e-05, 1.0, nan.
+/// The same of a path. Takes nothing but a path, so that a string is not two things at once.
+template <std::same_as<std::filesystem::path> Path>
+std::string printable(const Path& path) {
+  return printable(std::string_view(path.native()));
+}
+
+/// The shortest decimal that reads back as the same value, as Python prints it:
+/// 0.02863757349550724, 1e-05, 1.0, nan.
 std::string shortest(double value);
 std::string shortest(float value);
 
