@@ -1,5 +1,5 @@
-// Runs a fuzzer's function once on each file of the folders given, so that every build, with whatever
-// compiler, replays what the fuzzers found.
+// Runs a fuzzer's function once on each file of the folders given, so that every build, with
+// whatever compiler, replays what the fuzzers found.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
