@@ -77,7 +77,9 @@ void conv_to_pixels(const Pixels& in_pixels, const float* in, const float* weigh
 
 HWY_INLINE Vec sigmoid(Vec x) {
   const Vec one = broadcast(1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(Tag(), hn::Neg(x))));
+  // Highway's Exp is defined below 104 only, and loses NaN.
+  const Vec exponential = hn::Exp(Tag(), hn::Min(hn::Neg(x), broadcast(88.0f)));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(one, hn::Add(one, exponential)));
 }
 
 // Numbers summed in float32 before a sum goes on in float64; a whole number of vectors.
