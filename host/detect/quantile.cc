@@ -42,13 +42,14 @@ double quantile(std::span<const float> scores, double q) {
   // What nth_element leaves behind `lower` is not smaller: the next order statistic is its minimum.
   const auto upper =
       position.upper == position.lower ? lower : std::min_element(lower + 1, values.end());
-  return quantile_lerp(double{*lower}, double{*upper}, position.fraction);
+  return quantile_lerp(static_cast<double>(*lower), static_cast<double>(*upper), position.fraction);
 }
 
 double quantile(const Scores& scores, double q) {
   const QuantilePosition position = quantile_position(scores.size(), q);
   const std::vector<float> x = scores.select(std::array{position.lower, position.upper});
-  const double value = quantile_lerp(double{x[0]}, double{x[1]}, position.fraction);
+  const double value =
+      quantile_lerp(static_cast<double>(x[0]), static_cast<double>(x[1]), position.fraction);
   if (!std::isfinite(value)) {
     throw Error("the quantile {} of the scores is {}: are there NaN in the model's weights?",
                 shortest(q), shortest(value));

@@ -64,7 +64,7 @@ void write_scores(const std::filesystem::path& path, std::span<const int64_t> in
     const bool is_csv = path.extension() == ".csv";
     std::string rows = is_csv ? "index,path,score,is_outlier,status,reason\n" : "";
     for (size_t i = 0; i < scores.size(); ++i) {
-      const double score = double{scores[i]};
+      const double score = static_cast<double>(scores[i]);
       rows += (is_csv ? csv_row : jsonl_row)(index[i], score, score >= threshold);
       if (rows.size() >= kBlock) {
         file.write(rows);
