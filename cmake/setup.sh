@@ -21,12 +21,11 @@ install_packages() {
     dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null |
       grep -qx installed && continue
     missing+=("$package")
-    reasons+=("$package" "$purpose")
+    reasons+=("$(printf '  %-22s %s' "$package" "$purpose")")
   done < <(grep -v '^#' "$root/cmake/packages.txt")
   ((${#missing[@]})) || return 0
 
-  say "Installing with apt-get:"
-  printf '  %-22s %s\n' "${reasons[@]}"
+  say "Installing with apt-get:" "${reasons[@]/#/$'\n'}"
   local -a as_root=()
   if ((EUID != 0)); then
     command -v sudo >/dev/null || fail "packages are missing and there is no sudo; as root, run:" \

@@ -23,10 +23,10 @@ struct Dataset {
 };
 
 /// Reads a data set, recognised by its content, not its name:
-///   IDX and gzip-compressed IDX  uint8 [N,H,W] or [N,H,W,C]
-///   NPY                          uint8, uint16, float32 or float64 (→ float32) [N,H,W] or [N,H,W,C]
-///   NPZ                          `images` as NPY, and where present `index` [N] and `label` [N]
-///   pickle                       one plain NumPy array of numbers; nothing in it is ever executed
+/// - IDX and gzip-compressed IDX: uint8 [N,H,W] or [N,H,W,C]
+/// - NPY: uint8, uint16, float32 or float64 (→ float32), [N,H,W] or [N,H,W,C]
+/// - NPZ: `images` as NPY, and where present `index` [N] and `label` [N]
+/// - pickle: one plain NumPy array of the types of NPY; nothing in it is ever executed
 /// Float images must be finite and in [0,1]. Where a file holds no index it is 0, 1 … N−1.
 /// Throws Error naming the file, what is wrong with it and both values.
 Dataset read_dataset(const std::filesystem::path& path);

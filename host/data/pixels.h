@@ -39,12 +39,18 @@ void to_float(const ImageView& images, size_t i, float* out);
 /// Only f32 images can.
 void check_finite(const ImageView& images, std::string_view name);
 
+/// Bytes that `count` images take. Throws Error beginning with `name` where an extent is below 1 or
+/// the size overflows.
+size_t checked_bytes(PixelType type, const ImageShape& shape, size_t count, std::string_view name);
+
 /// Images that own their memory.
 class ImageArray {
  public:
   ImageArray() = default;
-  /// Zero-filled; throws Error where the size overflows or is negative.
+  /// Zero-filled; throws Error where the size overflows, an extent is below 1, or memory is short.
   ImageArray(PixelType type, ImageShape shape, size_t count);
+  /// Takes over pixels that lie in memory already; throws Error where they are not exactly as many.
+  ImageArray(PixelType type, ImageShape shape, size_t count, std::vector<std::byte> bytes);
 
   ImageView view() const { return {bytes_.data(), type_, shape_, count_}; }
   std::byte* data() { return bytes_.data(); }

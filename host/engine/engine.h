@@ -113,9 +113,7 @@ class Network {
   virtual Weights do_weights() const = 0;
   virtual OptimizerState do_optimizer() const = 0;
 
-  void check_images(const Images& images) const;
-  void check_range(const Images& images, Range range) const;
-  void check_positions(const Images& images, std::span<const uint32_t> positions) const;
+  void check(const Images& images, Range range) const;
   Architecture architecture_;
 };
 
