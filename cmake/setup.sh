@@ -21,11 +21,12 @@ install_packages() {
     dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null |
       grep -qx installed && continue
     missing+=("$package")
-    reasons+=("$(printf '  %-22s %s' "$package" "$purpose")")
+    reasons+=("$package" "$purpose")
   done < <(grep -v '^#' "$root/cmake/packages.txt")
   ((${#missing[@]})) || return 0
 
-  say "Installing with apt-get:" "${reasons[@]/#/$'\n'}"
+  say "Installing with apt-get:"
+  printf '  %-22s %s\n' "${reasons[@]}"
   local -a as_root=()
   if ((EUID != 0)); then
     command -v sudo >/dev/null || fail "packages are missing and there is no sudo; as root, run:" \

@@ -8,21 +8,23 @@
 
 namespace oddity {
 
-/// The two order statistics a quantile lies between, and where: value = lerp(x(lower), x(upper), fraction).
+/// The two order statistics a quantile lies between, and where:
+/// value = lerp(x(lower), x(upper), fraction), x(0) the smallest.
 struct QuantilePosition {
   uint64_t lower = 0;
   uint64_t upper = 0;
   double fraction = 0;
 };
 
-/// h = (n−1)·q in float64, lower = floor(h), fraction = h − lower. q in [0,1], n > 0.
+/// h = (n−1)·q in float64, lower = floor(h), upper the next if there is one, fraction = h − lower.
+/// Throws ArgumentError for q outside [0,1], Error for n = 0.
 QuantilePosition quantile_position(uint64_t n, double q);
 
 /// NumPy's lerp: a + (b−a)·t for t < ½, else b − (b−a)·(1−t); built without contraction to FMA.
 double quantile_lerp(double a, double b, double t);
 
-/// np.quantile of float32 scores taken to float64. Throws ArgumentError for q outside [0,1], Error for
-/// no scores or a NaN among them.
+/// np.quantile of float32 scores taken to float64, bit for bit. Throws ArgumentError for q outside
+/// [0,1], Error for no scores or one that is not finite, naming its position where it is known.
 double quantile(std::span<const float> scores, double q);
 double quantile(const Scores& scores, double q);
 

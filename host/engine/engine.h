@@ -113,7 +113,9 @@ class Network {
   virtual Weights do_weights() const = 0;
   virtual OptimizerState do_optimizer() const = 0;
 
-  void check(const Images& images, Range range) const;
+  void check_images(const Images& images) const;
+  void check_range(const Images& images, Range range) const;
+  void check_positions(const Images& images, std::span<const uint32_t> positions) const;
   Architecture architecture_;
 };
 

@@ -1,0 +1,116 @@
+#include "core/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <string>
+
+#include "core/error.h"
+
+namespace oddity {
+namespace {
+
+constexpr uint64_t kTaskBits = 20;
+constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
+
+uint64_t next_of(uint64_t job) { return job & kTaskMask; }
+uint64_t count_of(uint64_t job) { return (job >> kTaskBits) & kTaskMask; }
+
+// Waking a sleeping thread takes a few tens of microseconds, the gap between two parallel parts of
+// a step about one: long enough to bridge the gap, short enough to be nothing on a busy machine.
+constexpr auto kSpin = std::chrono::microseconds(60);
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Spins until ready() or the time is over; says which.
+template <typename Ready>
+bool spin_until(Ready ready) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (ready()) return true;
+      pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+}  // namespace
+
+int available_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  // cgroup v2: "<quota> <period>" in microseconds, or "max <period>".
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (file >> quota >> period && quota != "max" && period > 0) {
+    const double cpus = std::strtod(quota.c_str(), nullptr) / period;
+    if (cpus > 0) count = std::min(count, static_cast<int>(std::ceil(cpus)));
+  }
+  return std::max(count, 1);
+}
+
+ThreadPool::ThreadPool(int threads) {
+  if (threads < 1) throw ArgumentError("threads: at least 1 is needed, not {}", threads);
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_ = true;
+  job_ += uint64_t{1} << (2 * kTaskBits);  // a new generation without tasks
+  job_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+bool ThreadPool::run_one(int thread) {
+  uint64_t job = job_.load(std::memory_order_acquire);
+  do {
+    if (next_of(job) == count_of(job)) return false;
+  } while (!job_.compare_exchange_weak(job, job + 1, std::memory_order_acq_rel));
+  // The claim keeps this job alive: parallel_for returns only when its task is done.
+  (*task_)(next_of(job), thread);
+  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_of(job)) done_.notify_one();
+  return true;
+}
+
+void ThreadPool::work(int thread) {
+  while (!stop_) {
+    const uint64_t seen = job_.load(std::memory_order_acquire);
+    if (run_one(thread)) continue;
+    if (!spin_until([&] { return job_.load(std::memory_order_acquire) != seen; })) job_.wait(seen);
+  }
+}
+
+void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, int)>& task) {
+  if (workers_.empty() || count <= 1) {
+    for (size_t i = 0; i < count; ++i) task(i, 0);
+    return;
+  }
+  task_ = &task;
+  done_.store(0, std::memory_order_relaxed);
+  const uint64_t generation = (job_.load(std::memory_order_relaxed) >> (2 * kTaskBits)) + 1;
+  job_.store(generation << (2 * kTaskBits) | uint64_t{count} << kTaskBits,
+             std::memory_order_release);
+  job_.notify_all();
+  while (run_one(0)) {
+  }
+  const auto finished = [&] { return done_.load(std::memory_order_acquire) == count; };
+  while (!spin_until(finished)) {
+    const size_t done = done_.load(std::memory_order_acquire);
+    if (done != count) done_.wait(done);
+  }
+}
+
+}  // namespace oddity

@@ -1,0 +1,135 @@
+// The CPU engine's inner loops, compiled once for each instruction set and chosen at run time.
+//
+// Activations are NHWC with the channels of a pixel padded to whole vectors; the padding holds
+// zeros (its weights, gammas and betas are zero, so it stays zero through training). Buffers that a
+// 3×3 window slides over have a border of zeros.
+//
+// Packed weights [block][input][lanes]: the output channels in blocks of two vectors (the last may
+// be one); for each block one row of its lanes an input, an input being a (tap, channel) pair. A
+// block of v vectors that starts at vector j is at j · lanes · block_inputs; its rows are v · lanes
+// long.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace oddity::cpu {
+
+/// A regular set of output positions [rows, width] of a convolution, a phase of a transposed
+/// convolution, or a dense layer (the positions being images). All strides count floats.
+struct ConvPass {
+  int64_t rows = 1, width = 1;
+  int64_t in_offset = 0, in_row = 0, in_step = 0;     // where a position's window begins
+  int64_t out_offset = 0, out_row = 0, out_step = 0;  // where its channels go
+  int taps = 1;
+  std::array<int64_t, 9> tap_offset{};  // from the beginning of the window
+  int64_t first_input = 0;              // of the packed weights: the row of tap 0, channel 0
+};
+
+/// What a pass is applied to: y = scale · leaky(x ∗ w + bias) + shift, leaky(v) = max(v, slope ·
+/// v).
+struct ConvOperands {
+  const float* in = nullptr;
+  int64_t in_image = 0;
+  float* out = nullptr;
+  int64_t out_image = 0;
+  int64_t images = 1;
+  int64_t in_channels = 0;  // read at each tap
+  int64_t out_vectors = 0;  // written at each position
+  const float* weights = nullptr;
+  int64_t block_inputs = 0;     // rows of a block of the packed weights
+  const float* bias = nullptr;  // [out_vectors · lanes], as scale and shift; null: 0, 1 and 0
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  float slope = 1.0f;  // 1: no activation
+};
+
+/// The positions [rows, width] a weight gradient is summed over.
+struct GradientPass {
+  int64_t rows = 1, width = 1;
+  int64_t x_row = 0, x_step = 0;
+  int64_t g_row = 0, g_step = 0;
+  int taps = 1;
+  std::array<int64_t, 9> x_offset{};  // of each tap: where the inputs begin
+  std::array<int64_t, 9> g_offset{};  // and where the output gradients do
+};
+
+/// A plain image inside a bordered buffer: rows · width pixels, `row` floats from row to row.
+struct Pixels {
+  int64_t rows = 0, width = 0, vectors = 0, row = 0;
+};
+
+/// One instruction set's loops.
+struct Kernels {
+  std::string name;  // "AVX-512", "AVX2", "SSE2", …
+  int64_t lanes;     // floats in a vector
+
+  /// The convolution described by `pass` of `operands`.
+  void (*conv)(const ConvPass& pass, const ConvOperands& operands);
+
+  /// dw[(tap, channel) input][lane] += Σ positions x[channel] · g[lane], in packed order. Inputs
+  /// are numbered from `first_input`: tap · in_channels + channel.
+  void (*weight_gradient)(const GradientPass& pass, const float* x, const float* g,
+                          int64_t in_channels, int64_t out_vectors, float* dw, int64_t block_inputs,
+                          int64_t first_input);
+
+  /// The same for a 3×3 window of few channels: nine taps at window + (ky · window_row + kx ·
+  /// channels). dw[(tap, channel)][lane] += Σ window[tap, channel] · g[lane]; pass.x_offset[0] and
+  /// g_offset[0] count.
+  void (*window_gradient)(const GradientPass& pass, int64_t window_row, const float* x,
+                          const float* g, int64_t channels, int64_t out_vectors, float* dw);
+
+  /// logits [rows, width, depth] = bias + the stride-1 transposed 3×3 convolution of `in`, a buffer
+  /// with a border of one pixel; `weights` are packed for the opposite direction: outputs are the
+  /// channels of `in`, inputs (tap, depth). Reads up to 3 pixels behind the last row's border.
+  void (*conv_to_pixels)(const Pixels& in_pixels, const float* in, const float* weights,
+                         const float* bias, int64_t depth, float* logits);
+
+  /// Mean over n of (sigmoid(logits) − x)²; stores the sigmoid where `reconstruction` is not null.
+  float (*reconstruction_error)(const float* logits, const float* x, int64_t n,
+                                float* reconstruction);
+
+  /// The same, and the gradient of scale · that sum of squares / n to the logits:
+  /// dlogits row y, at y · out_row = scale · 2/n · e · p · (1 − p), rows of `row` numbers.
+  float (*reconstruction_gradient)(const float* logits, const float* x, int64_t rows, int64_t row,
+                                   float scale, float* dlogits, int64_t out_row);
+
+  /// sum[c] = Σ a, squares[c] = Σ a² over n positions of `vectors` vectors, about a pivot in
+  /// float32 over at most 1024 positions, between those in float64.
+  void (*channel_sums)(const float* a, int64_t n, int64_t vectors, double* sum, double* squares);
+
+  /// sum[c] = Σ dy, products[c] = Σ dy · (a − mean).
+  void (*gradient_sums)(const float* dy, const float* a, const float* mean, int64_t n,
+                        int64_t vectors, double* sum, double* products);
+
+  /// out = a · scale + shift, pixel by pixel into the rows of a bordered buffer.
+  void (*affine)(const Pixels& out_pixels, const float* a, const float* scale, const float* shift,
+                 float* out);
+
+  /// The gradient through batch normalisation and LeakyReLU, a being the activation between them:
+  /// out = leaky'(a) · (k1 · dy − k2 · (a − mean) − k3); dbias[c] += Σ out.
+  struct BatchNormGradient {
+    const float *mean, *k1, *k2, *k3;
+  };
+  void (*batch_norm_gradient)(const Pixels& out_pixels, const float* dy, const float* a,
+                              const BatchNormGradient& coefficients, float slope, float* out,
+                              float* dbias);
+
+  /// sum[i] += Σ rows[n][i]: `count` rows, `stride` floats apart.
+  void (*add_rows)(const float* rows, int64_t count, int64_t stride, int64_t vectors, float* sum);
+
+  /// Adam on n numbers (whole vectors): g = Σ partial gradients in order (`parts`, `part_stride`
+  /// apart), m += (1 − β₁)(g − m), v += (1 − β₂)(g² − v), w −= step_size · m / (√v + 1e-7).
+  void (*adam)(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts,
+               int64_t part_stride, float step_size);
+};
+
+/// The instruction sets that can be asked for; best: what this machine has.
+enum class Simd { best, avx2, baseline };
+
+/// Throws DeviceError where this machine lacks it.
+const Kernels& kernels(Simd simd);
+
+}  // namespace oddity::cpu

@@ -1,0 +1,50 @@
+// What the loops of every instruction set share. Included once for each (kernels.cc).
+#if defined(ODDITY_KERNELS_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ODDITY_KERNELS_COMMON_INL_H_
+#undef ODDITY_KERNELS_COMMON_INL_H_
+#else
+#define ODDITY_KERNELS_COMMON_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "engine/cpu/kernels.h"
+
+// Loops over register arrays must unroll whole, or the arrays land in memory.
+#undef ODDITY_UNROLL
+#if defined(__clang__)
+#define ODDITY_UNROLL _Pragma("unroll")
+#else
+#define ODDITY_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#undef ODDITY_REGISTERS
+#if (HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86) || HWY_ARCH_ARM_A64
+#define ODDITY_REGISTERS 32
+#else
+#define ODDITY_REGISTERS 16
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace oddity::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Tag = hn::CappedTag<float, 16>;
+using Vec = hn::Vec<Tag>;
+
+constexpr int64_t kRegisters = ODDITY_REGISTERS;
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Tag()));
+
+HWY_INLINE Vec load(const float* p) { return hn::LoadU(Tag(), p); }
+HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, Tag(), p); }
+HWY_INLINE Vec broadcast(float x) { return hn::Set(Tag(), x); }
+HWY_INLINE Vec zero() { return hn::Zero(Tag()); }
+HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(Tag(), v)); }
+
+}  // namespace oddity::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,131 @@
+// The last layer: few channels out, sigmoid, squared error. Included once for each instruction set.
+#if defined(ODDITY_KERNELS_PIXELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ODDITY_KERNELS_PIXELS_INL_H_
+#undef ODDITY_KERNELS_PIXELS_INL_H_
+#else
+#define ODDITY_KERNELS_PIXELS_INL_H_
+#endif
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include "engine/cpu/kernels_common-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace oddity::cpu::HWY_NAMESPACE {
+
+/// The sums of the lanes of a, b, c and d, to out[0…3].
+HWY_INLINE void store_four_sums(Vec a, Vec b, Vec c, Vec d, float* out) {
+  const Tag tag;
+  // Within each 128-bit block: first two halves of pairs, then the quarters, in the order a b c d.
+  const Vec ac = hn::Add(hn::InterleaveLower(tag, a, c), hn::InterleaveUpper(tag, a, c));
+  const Vec bd = hn::Add(hn::InterleaveLower(tag, b, d), hn::InterleaveUpper(tag, b, d));
+  const Vec all = hn::Add(hn::InterleaveLower(tag, ac, bd), hn::InterleaveUpper(tag, ac, bd));
+  HWY_ALIGN float blocks[kLanes];
+  hn::Store(all, tag, blocks);
+  const hn::FixedTag<float, 4> quarter;
+  auto sum = hn::Load(quarter, blocks);
+  for (int64_t block = 4; block < kLanes; block += 4) {
+    sum = hn::Add(sum, hn::Load(quarter, blocks + block));
+  }
+  hn::StoreU(sum, quarter, out);
+}
+
+void conv_to_pixels(const Pixels& in_pixels, const float* in, const float* weights,
+                    const float* bias, int64_t depth, float* logits) {
+  constexpr int kPositions = 4;
+  const int64_t stride = in_pixels.vectors * kLanes;
+  for (int64_t d = 0; d < depth; ++d) {
+    for (int64_t row = 0; row < in_pixels.rows; ++row) {
+      for (int64_t x = 0; x < in_pixels.width; x += kPositions) {
+        Vec sum[kPositions] = {zero(), zero(), zero(), zero()};
+        for (int64_t ky = 0; ky < 3; ++ky) {
+          const float* window = in + (row + ky) * in_pixels.row + x * stride;
+          for (int64_t vector = 0; vector < in_pixels.vectors; ++vector) {
+            // Rows of a block of the packed weights are as long as the block has vectors.
+            const int64_t first = vector / 2 * 2;
+            const int64_t lanes = std::min<int64_t>(2, in_pixels.vectors - first) * kLanes;
+            const float* block = weights + first * kLanes * 9 * depth + (vector - first) * kLanes;
+            Vec w[3];
+            ODDITY_UNROLL
+            for (int64_t kx = 0; kx < 3; ++kx) {
+              // The window slides the other way: tap (2 − ky, 2 − kx).
+              w[kx] = load(block + (((2 - ky) * 3 + 2 - kx) * depth + d) * lanes);
+            }
+            Vec pixel[kPositions + 2];
+            ODDITY_UNROLL
+            for (int64_t p = 0; p < kPositions + 2; ++p) {
+              pixel[p] = load(window + p * stride + vector * kLanes);
+            }
+            ODDITY_UNROLL
+            for (int64_t p = 0; p < kPositions; ++p) {
+              sum[p] = hn::MulAdd(pixel[p], w[0], sum[p]);
+              sum[p] = hn::MulAdd(pixel[p + 1], w[1], sum[p]);
+              sum[p] = hn::MulAdd(pixel[p + 2], w[2], sum[p]);
+            }
+          }
+        }
+        float sums[kPositions];
+        store_four_sums(sum[0], sum[1], sum[2], sum[3], sums);
+        float* out = logits + (row * in_pixels.width + x) * depth + d;
+        for (int64_t p = 0; p < std::min<int64_t>(kPositions, in_pixels.width - x); ++p) {
+          out[p * depth] = sums[p] + bias[d];
+        }
+      }
+    }
+  }
+}
+
+HWY_INLINE Vec sigmoid(Vec x) {
+  const Vec one = broadcast(1.0f);
+  // Highway's Exp is defined below 104 only, and loses NaN.
+  const Vec exponential = hn::Exp(Tag(), hn::Min(hn::Neg(x), broadcast(88.0f)));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(one, hn::Add(one, exponential)));
+}
+
+// Numbers summed in float32 before a sum goes on in float64; a whole number of vectors.
+constexpr int64_t kFloatNumbers = 1024;
+
+float reconstruction_error(const float* logits, const float* x, int64_t n, float* reconstruction) {
+  const Tag tag;
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kFloatNumbers) {
+    Vec sum = zero();
+    for (int64_t i = begin; i < std::min(n, begin + kFloatNumbers); i += kLanes) {
+      const auto mask = hn::FirstN(tag, static_cast<size_t>(std::min(kLanes, n - i)));
+      const Vec p = sigmoid(hn::MaskedLoad(mask, tag, logits + i));
+      const Vec e = hn::IfThenElseZero(mask, hn::Sub(p, hn::MaskedLoad(mask, tag, x + i)));
+      sum = hn::MulAdd(e, e, sum);
+      if (reconstruction != nullptr) hn::BlendedStore(p, mask, tag, reconstruction + i);
+    }
+    total += static_cast<double>(sum_of(sum));
+  }
+  return static_cast<float>(total / static_cast<double>(n));
+}
+
+float reconstruction_gradient(const float* logits, const float* x, int64_t rows, int64_t row,
+                              float scale, float* dlogits, int64_t out_row) {
+  const Tag tag;
+  const Vec one = broadcast(1.0f);
+  const Vec factor = broadcast(
+      static_cast<float>(2.0 * static_cast<double>(scale) / static_cast<double>(rows * row)));
+  double total = 0;
+  for (int64_t y = 0; y < rows; ++y, logits += row, x += row, dlogits += out_row) {
+    for (int64_t begin = 0; begin < row; begin += kFloatNumbers) {
+      Vec sum = zero();
+      for (int64_t i = begin; i < std::min(row, begin + kFloatNumbers); i += kLanes) {
+        const auto mask = hn::FirstN(tag, static_cast<size_t>(std::min(kLanes, row - i)));
+        const Vec p = sigmoid(hn::MaskedLoad(mask, tag, logits + i));
+        const Vec e = hn::IfThenElseZero(mask, hn::Sub(p, hn::MaskedLoad(mask, tag, x + i)));
+        sum = hn::MulAdd(e, e, sum);
+        const Vec slope = hn::Mul(p, hn::Sub(one, p));
+        hn::BlendedStore(hn::Mul(hn::Mul(e, factor), slope), mask, tag, dlogits + i);
+      }
+      total += static_cast<double>(sum_of(sum));
+    }
+  }
+  return static_cast<float>(total / static_cast<double>(rows * row));
+}
+
+}  // namespace oddity::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

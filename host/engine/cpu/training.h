@@ -1,0 +1,94 @@
+// One training step: forward with batch statistics, backward, Adam. Every sum that crosses images
+// is made in an order that depends on the batch alone, never on threads.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "engine/cpu/buffer.h"
+#include "engine/cpu/inference.h"
+#include "engine/cpu/plan.h"
+
+namespace oddity::cpu {
+
+/// The trainable state: all flat, packed as the plan says.
+struct Parameters {
+  Buffer weights, moving;
+  Buffer first_moment, second_moment;  // Adam's
+  int64_t step = 0;                    // Adam's steps made
+};
+
+class Training {
+ public:
+  Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, int64_t max_batch);
+
+  /// One step on n ≤ max_batch images; returns the sum of their losses before it.
+  double step(const Selection& images, int64_t n, double learning_rate, Parameters& parameters);
+
+  /// What the last step left, for tests: the activation after LeakyReLU [H, W, plan channels] of a
+  /// stage and image, the scale and shift of its batch normalisation, the latent vector.
+  const float* activation(size_t stage, int64_t image) const {
+    return stages_[stage].activation.get() + image * plan_.stages[stage].out.size();
+  }
+  const float* scale(size_t stage) const { return stages_[stage].scale.get(); }
+  const float* shift(size_t stage) const { return stages_[stage].shift.get(); }
+  const float* latent(int64_t image) const { return latent_.get() + image * plan_.latent(); }
+
+ private:
+  // A batch is cut into at most this many blocks of images, the units of work and of partial sums.
+  static constexpr int64_t kMaxBlocks = 8;
+
+  struct StageState {
+    Buffer activation, gradient;  // [images, out]
+    std::vector<double> sums;  // [block][2][channels]: Σa, Σa², later Σdy, Σdy·(a − mean)
+    Buffer mean, inverse_deviation, scale, shift;
+    Buffer k1, k2, k3;  // of the gradient (kernels.h)
+  };
+  struct Scratch {
+    std::vector<Buffer> in, delta;  // bordered buffers of each stage, `group` images
+    Buffer last_in, last_delta, logits, projection;
+    std::vector<double> sums;
+  };
+  struct Block {
+    int64_t begin, end, index;
+  };
+
+  void for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
+                  const std::function<void(size_t)>& extra);
+  void forward(size_t stage, const Block& block, int thread);
+  void middle(const Block& block, int thread);
+  void last(const Block& block, int thread);
+  void backward(size_t stage, const Block& block, int thread);
+  void middle_backward(const Block& block, int thread);
+  const float* stage_input(size_t stage, int64_t first, int64_t count, Scratch& scratch) const;
+  void add_sums(StageState& state, int64_t block, int64_t channels, const Scratch& scratch) const;
+  void finish_forward(size_t stage);
+  void finish_backward(size_t stage);
+  void update(double learning_rate);
+
+  float* part_gradient(int64_t block) { return gradients_.get() + block * plan_.partial; }
+  /// Indexed as the flat parameters, from plan.partial on.
+  float* dense_gradient() { return part_gradient(kMaxBlocks - 1); }
+
+  const Plan& plan_;
+  const Kernels& kernels_;
+  ThreadPool& pool_;
+  std::vector<StageState> stages_;
+  std::vector<Scratch> scratch_;
+  Buffer pixels_;    // [images, H, W, C] of the batch
+  Buffer first_in_;  // the same, bordered
+  Buffer features_, latent_, hidden_;
+  Buffer latent_gradient_, feature_gradient_;
+  Buffer turned_;
+  // The gradients that come in parts [kMaxBlocks, plan.partial], then the dense layers'.
+  Buffer gradients_;
+  std::vector<float> losses_;
+
+  // Of the step under way.
+  const Selection* images_ = nullptr;
+  Parameters* parameters_ = nullptr;
+  int64_t n_ = 0, block_images_ = 0, blocks_ = 0;
+};
+
+}  // namespace oddity::cpu

@@ -1,0 +1,110 @@
+#include "report/axis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+namespace oddity {
+namespace {
+
+constexpr double kMargin = 0.05;        // of the range on each side: curves do not touch the frame
+constexpr int kMaxIntervals = 8;        // more ticks than that are hard to read at this size
+constexpr int kMaxEpochIntervals = 10;  // their labels are short
+constexpr double kLogarithmicRatio = 100;
+
+/// 10^exponent, written: 10⁻³.
+std::string power_of_ten(int exponent) {
+  static constexpr std::string_view kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string text = "10";
+  for (const char c : fmt::format("{}", exponent)) text += c == '-' ? "⁻" : kDigits[c - '0'];
+  return text;
+}
+
+int decade(double value) { return static_cast<int>(std::floor(std::log10(value))); }
+
+/// The smallest of 1, 2, 2.5, 5 times a power of ten that leaves at most `intervals` in `range`.
+double tick_step(double range, int intervals) {
+  const double rough = range / intervals;
+  const double unit = std::pow(10, decade(rough));
+  for (const double factor : {1.0, 2.0, 2.5, 5.0}) {
+    if (factor * unit >= rough * (1 - 1e-9)) return factor * unit;
+  }
+  return 10 * unit;
+}
+
+/// Decimals needed to write `step` exactly: steps have two digits at most.
+int decimals_of(double step) {
+  const int first = decade(step * (1 + 1e-9));
+  const double mantissa = step / std::pow(10, first);
+  const bool has_second_digit = std::abs(mantissa - std::round(mantissa)) > 1e-6;
+  return std::max(0, -first + (has_second_digit ? 1 : 0));
+}
+
+void add_linear_ticks(Axis& axis) {
+  const double step = tick_step(axis.high - axis.low, kMaxIntervals);
+  // Values that would be written with many zeros share a power of ten.
+  const double largest = std::max(std::abs(axis.low), std::abs(axis.high));
+  const int exponent = largest < 1e-3 || largest >= 1e5 ? decade(largest) : 0;
+  if (exponent != 0) axis.multiplier = "×" + power_of_ten(exponent);
+  const double unit = std::pow(10, exponent);
+  const int decimals = decimals_of(step / unit);
+  for (double k = std::ceil(axis.low / step); k * step <= axis.high; ++k) {
+    // + 0.0: no "-0.00".
+    axis.ticks.push_back({k * step, fmt::format("{:.{}f}", k * step / unit + 0.0, decimals)});
+  }
+}
+
+void add_logarithmic_ticks(Axis& axis) {
+  const int first = static_cast<int>(std::ceil(std::log10(axis.low)));
+  const int last = decade(axis.high);
+  const int step = (last - first) / kMaxIntervals + 1;
+  for (int k = first; k <= last; k += step) {
+    axis.ticks.push_back({std::pow(10, k), power_of_ten(k)});
+  }
+}
+
+}  // namespace
+
+double Axis::position(double value) const {
+  if (scale == Scale::logarithmic) return std::log(value / low) / std::log(high / low);
+  return (value - low) / (high - low);
+}
+
+Axis epoch_axis(size_t epochs) {
+  Axis axis;
+  const auto last = static_cast<double>(epochs);
+  const double margin = epochs > 1 ? kMargin * (last - 1) : 0.5;
+  axis.low = 1 - margin;
+  axis.high = last + margin;
+  // 2.5 and the like are no epochs, nor is 0.
+  const double step = std::max(1.0, tick_step(std::max(1.0, last - 1), kMaxEpochIntervals));
+  const double whole_step = step == 2.5 ? 5 : step;
+  for (double tick = whole_step; tick <= last; tick += whole_step) {
+    axis.ticks.push_back({tick, fmt::format("{:.0f}", tick)});
+  }
+  return axis;
+}
+
+Axis value_axis(double smallest, double largest) {
+  Axis axis;
+  if (smallest > 0 && largest / smallest >= kLogarithmicRatio) {
+    axis.scale = Scale::logarithmic;
+    const double margin = std::pow(largest / smallest, kMargin);
+    axis.low = smallest / margin;
+    axis.high = largest * margin;
+    add_logarithmic_ticks(axis);
+    return axis;
+  }
+  const double range = largest - smallest;
+  // Values that are (almost) one value get a range around it, so that ticks still differ.
+  const double width = largest == 0 && range == 0 ? 1 : std::max(range, 1e-3 * std::abs(largest));
+  const double middle = smallest + range / 2;
+  axis.low = middle - width * (0.5 + kMargin);
+  axis.high = middle + width * (0.5 + kMargin);
+  add_linear_ticks(axis);
+  return axis;
+}
+
+}  // namespace oddity
