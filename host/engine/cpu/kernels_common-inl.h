@@ -43,6 +43,22 @@ HWY_INLINE Vec load(const float* p) { return hn::LoadU(Tag(), p); }
 HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, Tag(), p); }
 HWY_INLINE Vec broadcast(float x) { return hn::Set(Tag(), x); }
 HWY_INLINE Vec zero() { return hn::Zero(Tag()); }
+/// The first `count` ≤ kLanes numbers, the rest of the vector 0; nothing behind them is touched.
+HWY_INLINE Vec load_some(const float* p, int64_t count) {
+  if (count == kLanes) return load(p);
+  float lanes[kLanes] = {};
+  std::copy_n(p, count, lanes);
+  return load(lanes);
+}
+HWY_INLINE void store_some(Vec v, float* p, int64_t count) {
+  if (count == kLanes) {
+    store(v, p);
+    return;
+  }
+  float lanes[kLanes];
+  store(v, lanes);
+  std::copy_n(lanes, count, p);
+}
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(Tag(), v)); }
 
 }  // namespace oddity::cpu::HWY_NAMESPACE

@@ -85,17 +85,24 @@ HWY_INLINE Vec sigmoid(Vec x) {
 // Numbers summed in float32 before a sum goes on in float64; a whole number of vectors.
 constexpr int64_t kFloatNumbers = 1024;
 
+/// e = sigmoid(logits) − x of `count` numbers, 0 behind them; p is the sigmoid.
+HWY_INLINE Vec reconstruction_difference(const float* logits, const float* x, int64_t count,
+                                         Vec& p) {
+  p = sigmoid(load_some(logits, count));
+  const Vec e = hn::Sub(p, load_some(x, count));
+  return count == kLanes ? e : hn::IfThenElseZero(hn::FirstN(Tag(), static_cast<size_t>(count)), e);
+}
+
 float reconstruction_error(const float* logits, const float* x, int64_t n, float* reconstruction) {
-  const Tag tag;
   double total = 0;
   for (int64_t begin = 0; begin < n; begin += kFloatNumbers) {
     Vec sum = zero();
     for (int64_t i = begin; i < std::min(n, begin + kFloatNumbers); i += kLanes) {
-      const auto mask = hn::FirstN(tag, static_cast<size_t>(std::min(kLanes, n - i)));
-      const Vec p = sigmoid(hn::MaskedLoad(mask, tag, logits + i));
-      const Vec e = hn::IfThenElseZero(mask, hn::Sub(p, hn::MaskedLoad(mask, tag, x + i)));
+      const int64_t count = std::min(kLanes, n - i);
+      Vec p;
+      const Vec e = reconstruction_difference(logits + i, x + i, count, p);
       sum = hn::MulAdd(e, e, sum);
-      if (reconstruction != nullptr) hn::BlendedStore(p, mask, tag, reconstruction + i);
+      if (reconstruction != nullptr) store_some(p, reconstruction + i, count);
     }
     total += static_cast<double>(sum_of(sum));
   }
@@ -104,26 +111,25 @@ float reconstruction_error(const float* logits, const float* x, int64_t n, float
 
 float reconstruction_gradient(const float* logits, const float* x, int64_t rows, int64_t row,
                               float scale, float* dlogits, int64_t out_row) {
-  const Tag tag;
+  const auto n = static_cast<double>(rows * row);
   const Vec one = broadcast(1.0f);
-  const Vec factor = broadcast(
-      static_cast<float>(2.0 * static_cast<double>(scale) / static_cast<double>(rows * row)));
+  const Vec factor = broadcast(static_cast<float>(2.0 * static_cast<double>(scale) / n));
   double total = 0;
   for (int64_t y = 0; y < rows; ++y, logits += row, x += row, dlogits += out_row) {
     for (int64_t begin = 0; begin < row; begin += kFloatNumbers) {
       Vec sum = zero();
       for (int64_t i = begin; i < std::min(row, begin + kFloatNumbers); i += kLanes) {
-        const auto mask = hn::FirstN(tag, static_cast<size_t>(std::min(kLanes, row - i)));
-        const Vec p = sigmoid(hn::MaskedLoad(mask, tag, logits + i));
-        const Vec e = hn::IfThenElseZero(mask, hn::Sub(p, hn::MaskedLoad(mask, tag, x + i)));
+        const int64_t count = std::min(kLanes, row - i);
+        Vec p;
+        const Vec e = reconstruction_difference(logits + i, x + i, count, p);
         sum = hn::MulAdd(e, e, sum);
         const Vec slope = hn::Mul(p, hn::Sub(one, p));
-        hn::BlendedStore(hn::Mul(hn::Mul(e, factor), slope), mask, tag, dlogits + i);
+        store_some(hn::Mul(hn::Mul(e, factor), slope), dlogits + i, count);
       }
       total += static_cast<double>(sum_of(sum));
     }
   }
-  return static_cast<float>(total / static_cast<double>(rows * row));
+  return static_cast<float>(total / n);
 }
 
 }  // namespace oddity::cpu::HWY_NAMESPACE
