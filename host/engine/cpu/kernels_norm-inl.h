@@ -108,27 +108,27 @@ void batch_norm_gradient(const Pixels& out_pixels, const float* dy, const float*
                          float* dbias) {
   const int64_t stride = out_pixels.vectors * kLanes;
   const Vec leak = broadcast(slope);
-  for (int64_t c = 0; c < stride; c += kLanes) {
-    const Vec mean = load(k.mean + c);
-    const Vec k1 = load(k.k1 + c);
-    const Vec k2 = load(k.k2 + c);
-    const Vec k3 = load(k.k3 + c);
-    Vec bias = zero();
-    for (int64_t row = 0; row < out_pixels.rows; ++row) {
-      const int64_t in_row = row * out_pixels.width * stride + c;
+  for (int64_t row = 0; row < out_pixels.rows; ++row) {
+    for (int64_t c = 0; c < stride; c += kLanes) {
+      const Vec mean = load(k.mean + c);
+      const Vec k1 = load(k.k1 + c);
+      const Vec k2 = load(k.k2 + c);
+      const Vec k3 = load(k.k3 + c);
+      const float* a_row = a + row * out_pixels.width * stride + c;
+      const float* dy_row = dy + row * out_pixels.width * stride + c;
       float* out_row = out + row * out_pixels.row + c;
+      Vec bias = zero();
       for (int64_t x = 0; x < out_pixels.width; ++x) {
-        const Vec activation = load(a + in_row + x * stride);
-        const Vec gradient = load(dy + in_row + x * stride);
-        const Vec through_norm =
-            hn::NegMulAdd(k2, hn::Sub(activation, mean), hn::MulSub(k1, gradient, k3));
+        const Vec activation = load(a_row + x * stride);
+        const Vec through_norm = hn::NegMulAdd(k2, hn::Sub(activation, mean),
+                                               hn::MulSub(k1, load(dy_row + x * stride), k3));
         const Vec d =
             hn::IfThenElse(hn::Gt(activation, zero()), through_norm, hn::Mul(through_norm, leak));
         bias = hn::Add(bias, d);
         store(d, out_row + x * stride);
       }
+      store(hn::Add(load(dbias + c), bias), dbias + c);
     }
-    store(hn::Add(load(dbias + c), bias), dbias + c);
   }
 }
 

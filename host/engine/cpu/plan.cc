@@ -329,39 +329,43 @@ void unpack(const Plan& plan, const float* parameters, const float* moving, Weig
 
 namespace {
 
-/// to[(tap', o)][i] = from[(tap, i)][o], for each tap.
+/// to[to_first + c][r] = from[from_first + r][c] for r < rows and c < columns, both packed.
+void turn(const float* from, const Packed& from_packed, int64_t from_first, int64_t rows, float* to,
+          const Packed& to_packed, int64_t to_first, int64_t columns) {
+  for (int64_t c = 0; c < columns; c += 2 * from_packed.lanes) {
+    const int64_t block_columns = std::min(2 * from_packed.lanes, columns - c);
+    const int64_t from_row = from_packed(1, c) - from_packed(0, c);
+    const float* source = from + from_packed(from_first, c);
+    for (int64_t r = 0; r < rows; ++r, source += from_row) {
+      const int64_t to_row = to_packed(1, r) - to_packed(0, r);
+      float* target = to + to_packed(to_first + c, r);
+      for (int64_t i = 0; i < block_columns; ++i) target[i * to_row] = source[i];
+    }
+  }
+}
+
 void turn_kernel(const Plan& plan, const Stage& stage, const float* parameters, int64_t tap,
                  float* turned) {
   const Packed from{plan.lanes, stage.out_vectors, 9 * stage.in_channels};
   const Packed to{plan.lanes, stage.data_gradient_vectors, 9 * stage.out_channels};
   const StageKind back =
       stage.kind == StageKind::convolution ? StageKind::transposed : StageKind::convolution;
-  const int64_t from_tap = tap_index(stage.kind, tap / 3, tap % 3) * stage.in_channels;
-  const int64_t to_tap = tap_index(back, tap / 3, tap % 3) * stage.out_channels;
-  const float* source = parameters + stage.kernel;
-  float* target = turned + stage.turned;
-  for (int64_t o = 0; o < stage.out_channels; ++o) {
-    for (int64_t i = 0; i < stage.in_channels; ++i) {
-      target[to(to_tap + o, i)] = source[from(from_tap + i, o)];
-    }
-  }
+  turn(parameters + stage.kernel, from, tap_index(stage.kind, tap / 3, tap % 3) * stage.in_channels,
+       stage.in_channels, turned + stage.turned, to,
+       tap_index(back, tap / 3, tap % 3) * stage.out_channels, stage.out_channels);
 }
 
 void turn_dense(const Plan& plan, const float* parameters, float* turned) {
   const int64_t latent = plan.architecture.latent_dim;
-  const int64_t stride = plan.encoded.channels;
+  const int64_t channels = plan.encoded.channels;
   const Packed project{plan.lanes, plan.latent_vectors, plan.features};
-  const Packed expand{plan.lanes, stride / plan.lanes, latent};
+  const Packed expand{plan.lanes, channels / plan.lanes, latent};
   for (int64_t pixel = 0; pixel < plan.encoded.pixels(); ++pixel) {
-    const int64_t block = pixel * latent * stride;
-    for (int64_t c = 0; c < stride; ++c) {
-      for (int64_t l = 0; l < latent; ++l) {
-        const int64_t projected = project(pixel * stride + c, l);
-        const int64_t expanded = block + expand(l, c);
-        turned[plan.turned_dense1 + expanded] = parameters[plan.dense1 + projected];
-        turned[plan.turned_dense2 + projected] = parameters[plan.dense2 + expanded];
-      }
-    }
+    const int64_t block = pixel * latent * channels;
+    turn(parameters + plan.dense1, project, pixel * channels, channels,
+         turned + plan.turned_dense1 + block, expand, 0, latent);
+    turn(parameters + plan.dense2 + block, expand, 0, latent, turned + plan.turned_dense2, project,
+         pixel * channels, channels);
   }
 }
 
