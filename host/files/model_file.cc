@@ -1,0 +1,75 @@
+#include "files/model_file.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "files/atomic_file.h"
+#include "files/hdf5_reader.h"
+#include "files/hdf5_writer.h"
+#include "files/keras_archive.h"
+#include "files/keras_hdf5.h"
+#include "files/model_record.h"
+
+namespace oddity {
+namespace {
+
+// The largest model, 2^31 weights, with Adam's two moments beside them.
+constexpr size_t kMaxModelFile = size_t{25} << 30;
+
+std::string format_name(const Hdf5Reader& file, const std::optional<ModelRecord>& record) {
+  if (record) return fmt::format("Oddity's Keras HDF5 ({})", printable(record->version));
+  if (!file.has_attribute("", "keras_version")) return "Keras HDF5";
+  const std::string version = file.text("", "keras_version");
+  return fmt::format("Keras HDF5 ({} {})", version.starts_with("2.") ? "tf_keras" : "Keras",
+                     printable(version));
+}
+
+ModelFile read_hdf5_model(std::string bytes) {
+  const Hdf5Reader file(std::move(bytes));
+  ModelFile model;
+  model.record = read_model_record(file);  // first: it knows whether this program reads the file
+  const KerasConfig config = read_keras_config(file);
+  model.architecture = config.architecture;
+  model.weights = read_keras_weights(file, config);
+  check_weights(model.weights, model.architecture);
+  model.format = format_name(file, model.record);
+  return model;
+}
+
+}  // namespace
+
+ModelFile read_model(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_directory(status)) {
+    throw Error("{} is a folder, a model is a file: save it from Keras as model.h5 or model.keras",
+                printable(path));
+  }
+  // A device or pipe may never end.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw Error("{} is not a regular file: a Keras model was expected", printable(path));
+  }
+  std::string bytes = read_file(path, kMaxModelFile);
+  if (bytes.empty()) throw Error("{} is empty: a Keras model was expected", printable(path));
+  if (bytes.starts_with("PK")) return read_keras_archive(path, kMaxModelFile);
+  if (!Hdf5Reader::recognises(bytes)) {
+    throw Error("{} is not a Keras model: neither HDF5 (.h5, .model) nor a Keras archive (.keras)",
+                printable(path));
+  }
+  try {
+    return read_hdf5_model(std::move(bytes));
+  } catch (const Error& error) {
+    throw Error("{}: {}", printable(path), error.what());
+  }
+}
+
+void write_model(const std::filesystem::path& path, const ModelFile& model) {
+  check_weights(model.weights, model.architecture);
+  Hdf5Writer file;
+  write_keras_model(file, model.architecture, model.weights);
+  if (model.record) write_model_record(file, *model.record);
+  write_file(path, file.finish());
+}
+
+}  // namespace oddity

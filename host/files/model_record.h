@@ -1,0 +1,22 @@
+// What our model files say besides the network: the root group `oddity`, which Keras ignores.
+#pragma once
+
+#include <optional>
+
+#include "files/hdf5_reader.h"
+#include "files/hdf5_writer.h"
+#include "files/model_file.h"
+
+namespace oddity {
+
+/// The version of the group's layout; a file with a newer one is refused.
+inline constexpr uint64_t kModelFormatVersion = 1;
+
+/// None where there is no such group. Throws Error, without the file's name, for a newer version
+/// and for values that cannot be.
+std::optional<ModelRecord> read_model_record(const Hdf5Reader& file);
+
+/// Throws Error for values that read_model_record would refuse.
+void write_model_record(Hdf5Writer& file, const ModelRecord& record);
+
+}  // namespace oddity
