@@ -1,0 +1,66 @@
+// What the tests of the engines share: every test runs once a device, through the public interface.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "reference/network.h"
+#include "support/golden_cases.h"
+#include "support/near.h"
+
+namespace oddity::test {
+
+/// The parameter is the device's name, as make_engine takes it.
+class EngineTest : public testing::TestWithParam<std::string> {
+ protected:
+  static std::unique_ptr<Engine> engine(const EngineOptions& options = {.threads = 2}) {
+    return make_engine(GetParam(), options);
+  }
+};
+
+/// Keeps what a network reports while it trains.
+class StepRecorder final : public Progress {
+ public:
+  void update(size_t done, size_t total, double value) override;
+  /// The mean loss over the images of each step.
+  const std::vector<double>& losses() const { return losses_; }
+  const std::vector<size_t>& done() const { return done_; }
+  size_t total() const { return total_; }
+
+ private:
+  std::vector<double> losses_;
+  std::vector<size_t> done_;
+  size_t total_ = 0;
+  double sum_ = 0;
+};
+
+/// The scores of a range, downloaded.
+std::vector<float> scores(Network& network, const Images& images, Range range);
+std::vector<float> scores(Network& network, const Images& images);
+std::vector<float> latent(Network& network, const Images& images, Range range);
+std::vector<float> reconstruction(Network& network, const Images& images, Range range);
+
+/// The gradients of the only step made since a zero state: Adam's first moment is a tenth of them.
+Weights gradients_of_first_step(const Network& network);
+
+/// What the absolute part of a tolerance counts in: as it is, or the tensor's largest number.
+enum class Unit { one, largest };
+
+/// Each tensor of `expected` against that of `actual`.
+void expect_near(const Weights& actual, const reference::Parameters& expected,
+                 const Tolerance& tolerance, Unit unit = Unit::one);
+
+/// The tensors with a golden in golden/<folder>.
+reference::Parameters golden_parameters(const std::string& folder);
+
+/// Initial weights with everything that starts as 0 or 1 moved away from it.
+Weights lively_weights(const Architecture& architecture, uint64_t seed);
+
+/// The learning rate of step `step` in Keras' goldens.
+double golden_learning_rate(int64_t step);
+
+}  // namespace oddity::test
