@@ -1,0 +1,197 @@
+// What a caller can get wrong: one line that names the thing and both values, before any work.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "engine/engine_test.h"
+
+namespace oddity::test {
+namespace {
+
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::Not;
+using testing::ThrowsMessage;
+
+/// An Error on one line that holds every part.
+template <typename Kind = Error, typename... Parts>
+auto throws(const Parts&... parts) {
+  return ThrowsMessage<Kind>(AllOf(HasSubstr(parts)..., Not(HasSubstr("\n"))));
+}
+
+class EngineArgumentsTest : public EngineTest {
+ protected:
+  const Architecture architecture_ = conv_autoencoder(8, 4, 1, {3}, 2);
+  const Weights weights_ = lively_weights(architecture_, 1);
+  const TestImages<uint8_t> pixels_ = random_images<uint8_t>(architecture_.image(), 10, 1);
+  const std::unique_ptr<Engine> device_ = engine();
+  const std::unique_ptr<Network> network_ = device_->network(architecture_, weights_);
+  const std::unique_ptr<Images> images_ = device_->upload(pixels_.view());
+  NoProgress nobody_;
+};
+
+TEST_P(EngineArgumentsTest, PixelsThatAreNoNumbersNameTheirImage) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(), -0.001f, 1.001f}) {
+    auto pixels = random_images<float>(architecture_.image(), 10, 2);
+    pixels.pixels[7 * 32 + 31] = bad;
+    pixels.pixels[9 * 32] = bad;
+    EXPECT_THAT([&] { device_->upload(pixels.view(), "holiday.npy"); },
+                throws("holiday.npy", "image 7"));
+  }
+}
+
+TEST_P(EngineArgumentsTest, EmptySetsCanBeUploadedAndScored) {
+  TestImages<uint8_t> none{architecture_.image(), {}};
+  const auto images = device_->upload(none.view());
+  EXPECT_EQ(images->size(), 0u);
+  EXPECT_TRUE(scores(*network_, *images).empty());
+}
+
+TEST_P(EngineArgumentsTest, ImagesOfAnotherSize) {
+  const auto wide = random_images<uint8_t>({4, 12, 1}, 3, 3);
+  const auto images = device_->upload(wide.view());
+  const auto refused = throws("8x4x1", "12x4x1");
+  std::vector<float> out(3 * 48);
+  EXPECT_THAT([&] { scores(*network_, *images); }, refused);
+  EXPECT_THAT([&] { network_->encode(*images, {0, 3}, std::span(out).first(6)); }, refused);
+  EXPECT_THAT([&] { network_->reconstruct(*images, {0, 3}, out); }, refused);
+  EXPECT_THAT([&] { network_->evaluate(*images, in_order(3)); }, refused);
+  EXPECT_THAT([&] { network_->train_epoch(*images, in_order(3), 3, std::vector{1e-3}, nobody_); },
+              refused);
+}
+
+TEST_P(EngineArgumentsTest, RangesAndPositionsOutsideOfTheSet) {
+  std::vector<float> codes(22);
+  EXPECT_THAT([&] { scores(*network_, *images_, {0, 11}); }, throws("11", "10"));
+  EXPECT_THAT([&] { network_->encode(*images_, {0, 11}, codes); }, throws("11", "10"));
+  NoProgress nobody;
+  EXPECT_THAT([&] { network_->score(*images_, {6, 5}, nobody); }, throws("6", "5"));
+  EXPECT_THAT([&] { network_->evaluate(*images_, std::vector<uint32_t>{3, 10}); }, throws("10"));
+  EXPECT_THAT(
+      [&] {
+        network_->train_epoch(*images_, std::vector<uint32_t>{3, 10}, 2, std::vector{1e-3}, nobody);
+      },
+      throws("10"));
+}
+
+TEST_P(EngineArgumentsTest, NothingToTrainOrEvaluateOn) {
+  const std::vector<uint32_t> none;
+  EXPECT_THAT([&] { network_->evaluate(*images_, none); }, throws());
+  EXPECT_THAT([&] { network_->train_epoch(*images_, none, 2, std::vector<double>{}, nobody_); },
+              throws());
+}
+
+TEST_P(EngineArgumentsTest, StepsThatDoNotFit) {
+  EXPECT_THAT([&] { network_->train_epoch(*images_, in_order(10), 0, std::vector{1e-3}, nobody_); },
+              throws("batch size", "0"));
+  // Three steps of four images.
+  EXPECT_THAT(
+      [&] {
+        network_->train_epoch(*images_, in_order(10), 4, std::vector{1e-3, 1e-3}, nobody_);
+      },
+      throws("3", "2", "learning rate"));
+}
+
+TEST_P(EngineArgumentsTest, ResultsThatDoNotFit) {
+  std::vector<float> short_by_one(19);
+  EXPECT_THAT([&] { network_->encode(*images_, {0, 10}, short_by_one); }, throws("20", "19"));
+  EXPECT_THAT([&] { network_->reconstruct(*images_, {0, 10}, short_by_one); }, throws("320", "19"));
+  std::vector<float> image(32);
+  EXPECT_THAT([&] { network_->decode(std::vector<float>(4), image); }, throws("64", "32"));
+  EXPECT_THAT([&] { network_->decode(std::vector<float>(3), image); }, throws("3", "2"));
+  const auto some = network_->score(*images_, {0, 10}, nobody_);
+  EXPECT_THAT([&] { some->download(image); }, throws("10", "32"));
+}
+
+TEST_P(EngineArgumentsTest, OrderStatisticsThatDoNotExist) {
+  const auto some = network_->score(*images_, {0, 10}, nobody_);
+  EXPECT_THAT([&] { some->select(std::vector<uint64_t>{3, 10}); }, throws("10"));
+  EXPECT_TRUE(some->select({}).empty());
+}
+
+TEST_P(EngineArgumentsTest, ScoresThatAreNotNumbersHaveNoOrder) {
+  // Finite weights whose products are not.
+  Weights huge = weights_;
+  for (Tensor& tensor : huge.tensors()) {
+    if (!tensor.name.ends_with(".kernel")) continue;
+    for (size_t i = 0; i < tensor.values.size(); ++i) tensor.values[i] = i % 2 ? 3e38f : -3e38f;
+  }
+  const auto network = device_->network(architecture_, huge);
+  const auto some = network->score(*images_, {0, 10}, nobody_);
+  std::vector<float> values(10);
+  some->download(values);
+  EXPECT_THAT(values, Each(testing::IsNan()));
+  EXPECT_THAT([&] { some->select(std::vector<uint64_t>{0}); }, throws("nan"));
+}
+
+TEST_P(EngineArgumentsTest, WeightsOfAnotherModel) {
+  const Architecture other = conv_autoencoder(8, 4, 1, {4}, 2);
+  EXPECT_THAT([&] { device_->network(other, weights_); }, throws("encoder.conv1.kernel"));
+  Weights bad = weights_;
+  bad.at("decoder.bn1.gamma").values[1] = std::nanf("");
+  EXPECT_THAT([&] { device_->network(architecture_, bad); }, throws("decoder.bn1.gamma", "nan"));
+  bad = weights_;
+  bad.tensors().pop_back();
+  EXPECT_THAT([&] { device_->network(architecture_, bad); }, throws());
+}
+
+TEST_P(EngineArgumentsTest, AnOptimizerStateOfAnotherModel) {
+  const Architecture other = conv_autoencoder(8, 4, 1, {4}, 2);
+  const OptimizerState state{Weights(architecture_), Weights(other), 1};
+  EXPECT_THAT([&] { device_->network(architecture_, weights_, state); },
+              throws("encoder.conv1.kernel"));
+  const OptimizerState negative{Weights(architecture_), Weights(architecture_), -1};
+  EXPECT_THAT([&] { device_->network(architecture_, weights_, negative); }, throws("-1"));
+}
+
+TEST_P(EngineArgumentsTest, AnInvalidArchitecture) {
+  Architecture odd = architecture_;
+  odd.width = 7;
+  EXPECT_THAT([&] { device_->network(odd, weights_); }, throws("7"));
+}
+
+TEST_P(EngineArgumentsTest, NetworksLiveOnAfterAnError) {
+  const std::vector<float> before = scores(*network_, *images_);
+  EXPECT_THROW(scores(*network_, *images_, {0, 11}), Error);
+  EXPECT_EQ(scores(*network_, *images_), before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, EngineArgumentsTest, testing::Values("cpu"),
+                         [](const auto& device) { return device.param; });
+
+TEST(MakeEngineTest, NamesOfDevices) {
+  EXPECT_EQ(make_engine("cpu")->info().name, "cpu");
+  for (const char* name : {"", "gpu", "CPU", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "cuda:1x"}) {
+    EXPECT_THAT([&] { make_engine(name); }, throws<ArgumentError>("device", name));
+  }
+}
+
+TEST(MakeEngineTest, AutoIsWhatThereIs) {
+  const std::string device = make_engine("auto")->info().name;
+  EXPECT_EQ(device, why_no_cuda().empty() ? "cuda:0" : "cpu");
+}
+
+TEST(MakeEngineTest, CudaIsRefusedWithItsReason) {
+  if (why_no_cuda().empty()) {
+    EXPECT_EQ(make_engine("cuda")->info().name, "cuda:0");
+    return;
+  }
+  EXPECT_THAT([] { make_engine("cuda"); }, throws<DeviceError>(why_no_cuda()));
+  EXPECT_THAT([] { make_engine("cuda:1"); }, throws<DeviceError>(why_no_cuda()));
+}
+
+TEST(MakeEngineTest, ImpossibleOptions) {
+  EXPECT_THAT([] { make_engine("cpu", {.threads = -1}); }, throws<ArgumentError>("threads", "-1"));
+  EXPECT_THAT([] { make_engine("cpu", {.max_batch = 0}); }, throws<ArgumentError>("batch", "0"));
+}
+
+TEST(MakeEngineTest, ThreadsAreSaid) {
+  EXPECT_THAT(make_engine("cpu", {.threads = 3})->info().details, HasSubstr("3 threads"));
+  EXPECT_THAT(make_engine("cpu", {.threads = 1})->info().details, HasSubstr("1 thread"));
+}
+
+}  // namespace
+}  // namespace oddity::test
