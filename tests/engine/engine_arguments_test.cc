@@ -159,7 +159,7 @@ TEST_P(EngineArgumentsTest, NetworksLiveOnAfterAnError) {
   EXPECT_EQ(scores(*network_, *images_), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, EngineArgumentsTest, testing::Values("cpu"),
+INSTANTIATE_TEST_SUITE_P(Engines, EngineArgumentsTest, testing::Values("cpu"),
                          [](const auto& device) { return device.param; });
 
 TEST(MakeEngineTest, NamesOfDevices) {

@@ -47,7 +47,7 @@ TEST_P(EngineTest, LatentVectorsAndReconstructionsOfTheTrainedModel) {
   const std::vector<float> codes = latent(*network, *images, {0, 8});
   // Latent numbers reach 30, sums of 3136 products: 6e-8 is the noise of numbers near 1.
   const std::vector<float> golden_codes = golden_values("forward/trained_latent");
-  EXPECT_TRUE(all_near(codes, golden_codes, {.absolute = 1e-6 * largest(golden_codes)}));
+  EXPECT_TRUE(all_near(codes, golden_codes, {.of_largest = 1e-6}));
   // Keras' own float32 is 9.9e-7 from the truth here.
   const std::vector<float> golden_output = golden_values("forward/trained_output");
   EXPECT_TRUE(
@@ -82,7 +82,7 @@ TEST_P(EngineTest, FirstStepOnMnist) {
   EXPECT_NEAR(stats.loss, static_cast<double>(golden_values("step/loss").at(0)), 1e-6);
   // Elements at LeakyReLU's kink flip sides: up to 1.9e-3 of the tensor's largest gradient.
   expect_near(gradients_of_first_step(*network), golden_parameters("step/grad"),
-              {.absolute = 1.9e-3}, Unit::largest);
+              {.of_largest = 1.9e-3});
   // Adam turns the noise of small gradients into a step of its own: 1.4e-4.
   expect_near(network->weights(), golden_parameters("step/after1"), {.absolute = 1.4e-4});
 }
@@ -122,7 +122,7 @@ TEST_P(EngineTest, TenStepsOfTheSmallNetworks) {
       EXPECT_NEAR(stats.loss, static_cast<double>(losses.at(step)), 1e-6) << "step " << step;
       if (step > 0) continue;
       expect_near(gradients_of_first_step(*network), golden_parameters(c.folder + "/grad"),
-                  {.absolute = 6e-6}, Unit::largest);
+                  {.of_largest = 6e-6});
       expect_near(network->weights(), golden_parameters(c.folder + "/after1"), {.absolute = 1e-5});
     }
     expect_near(network->weights(), golden_parameters(c.folder + "/after10"), {.absolute = 1e-5});

@@ -1,9 +1,47 @@
 #include "engine/engine_test.h"
 
-namespace oddity::test {
+#include <utility>
 
-INSTANTIATE_TEST_SUITE_P(Devices, EngineTest, testing::Values("cpu"),
-                         [](const auto& device) { return device.param; });
+#include "core/error.h"
+#include "engine/cpu/cpu_engine.h"
+
+namespace oddity::test {
+namespace {
+
+// The CPU engine takes the best instruction set by itself; the others must be as right.
+constexpr std::pair<const char*, cpu::Simd> kInstructionSets[] = {
+    {"cpu_avx2", cpu::Simd::avx2},
+    {"cpu_baseline", cpu::Simd::baseline},
+};
+
+bool has(cpu::Simd simd) {
+  try {
+    cpu::kernels(simd);
+    return true;
+  } catch (const DeviceError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, testing::ValuesIn(engine_names()),
+                         [](const auto& engine) { return engine.param; });
+
+std::vector<std::string> engine_names() {
+  std::vector<std::string> names = {"cpu"};
+  for (const auto& [name, simd] : kInstructionSets) {
+    if (has(simd)) names.push_back(name);
+  }
+  return names;
+}
+
+std::unique_ptr<Engine> EngineTest::engine(const EngineOptions& options) {
+  for (const auto& [name, simd] : kInstructionSets) {
+    if (GetParam() == name) return cpu::make_cpu_engine(options, simd);
+  }
+  return make_engine(GetParam(), options);
+}
 
 void StepRecorder::update(size_t done, size_t total, double value) {
   const double images = static_cast<double>(done - (done_.empty() ? 0 : done_.back()));
@@ -49,12 +87,9 @@ Weights gradients_of_first_step(const Network& network) {
 }
 
 void expect_near(const Weights& actual, const reference::Parameters& expected,
-                 const Tolerance& tolerance, Unit unit) {
+                 const Tolerance& tolerance) {
   for (const auto& [name, values] : expected) {
-    const double scale = unit == Unit::largest ? largest(values) : 1;
-    EXPECT_TRUE(
-        all_near(actual.at(name).values, values, {tolerance.absolute * scale, tolerance.relative}))
-        << name;
+    EXPECT_TRUE(all_near(actual.at(name).values, values, tolerance)) << name;
   }
 }
 
@@ -77,7 +112,5 @@ Weights lively_weights(const Architecture& architecture, uint64_t seed) {
   }
   return weights;
 }
-
-double golden_learning_rate(int64_t step) { return 1e-3 / (1 + 5e-5 * static_cast<double>(step)); }
 
 }  // namespace oddity::test

@@ -14,12 +14,12 @@
 
 namespace oddity::test {
 
-/// The parameter is the device's name, as make_engine takes it.
+/// What is tested: a device's name as make_engine takes it, or cpu_<instruction set>.
+std::vector<std::string> engine_names();
+
 class EngineTest : public testing::TestWithParam<std::string> {
  protected:
-  static std::unique_ptr<Engine> engine(const EngineOptions& options = {.threads = 2}) {
-    return make_engine(GetParam(), options);
-  }
+  static std::unique_ptr<Engine> engine(const EngineOptions& options = {.threads = 2});
 };
 
 /// Keeps what a network reports while it trains.
@@ -47,20 +47,14 @@ std::vector<float> reconstruction(Network& network, const Images& images, Range 
 /// The gradients of the only step made since a zero state: Adam's first moment is a tenth of them.
 Weights gradients_of_first_step(const Network& network);
 
-/// What the absolute part of a tolerance counts in: as it is, or the tensor's largest number.
-enum class Unit { one, largest };
-
 /// Each tensor of `expected` against that of `actual`.
 void expect_near(const Weights& actual, const reference::Parameters& expected,
-                 const Tolerance& tolerance, Unit unit = Unit::one);
+                 const Tolerance& tolerance);
 
 /// The tensors with a golden in golden/<folder>.
 reference::Parameters golden_parameters(const std::string& folder);
 
 /// Initial weights with everything that starts as 0 or 1 moved away from it.
 Weights lively_weights(const Architecture& architecture, uint64_t seed);
-
-/// The learning rate of step `step` in Keras' goldens.
-double golden_learning_rate(int64_t step);
 
 }  // namespace oddity::test

@@ -25,13 +25,18 @@ std::vector<double> learning_rates_from(int64_t first, int64_t steps) {
   return rates;
 }
 
-/// Stops the work at its second report, as Ctrl-C does.
+/// Stops the work at one of its reports, as Ctrl-C does.
 class Stopper final : public Progress {
  public:
+  explicit Stopper(int last) : last_(last) {}
   void update(size_t, size_t, double) override {
-    if (++reports == 2) throw Interrupted("stopped by the test");
+    if (++reports_ == last_) throw Interrupted("stopped by the test");
   }
-  int reports = 0;
+  int reports() const { return reports_; }
+
+ private:
+  int last_;
+  int reports_ = 0;
 };
 
 TEST_P(EngineTest, ShortRunLearns) {
@@ -81,11 +86,11 @@ TEST_P(EngineTest, ScoringReportsWhereItStands) {
 TEST_P(EngineTest, TrainingCanBeStopped) {
   const auto device = engine();
   Mnist320 mnist(*device);
-  Stopper stopper;
+  Stopper stopper(2);
   EXPECT_THROW(mnist.network->train_epoch(*mnist.images, in_order(320), 32,
                                           learning_rates_from(0, 10), stopper),
                Interrupted);
-  EXPECT_EQ(stopper.reports, 2);
+  EXPECT_EQ(stopper.reports(), 2);
   // Two whole steps were made, and the network goes on from them.
   EXPECT_EQ(mnist.network->optimizer().step, 2);
   Mnist320 twin(*device);
@@ -99,7 +104,7 @@ TEST_P(EngineTest, TrainingCanBeStopped) {
 TEST_P(EngineTest, ScoringCanBeStopped) {
   const auto device = engine({.threads = 2, .max_batch = 32});
   Mnist320 mnist(*device);
-  Stopper stopper;
+  Stopper stopper(1);
   EXPECT_THROW(mnist.network->score(*mnist.images, {0, 320}, stopper), Interrupted);
   EXPECT_EQ(scores(*mnist.network, *mnist.images).size(), 320u);
 }

@@ -39,6 +39,8 @@ TestImages<uint8_t> golden_step_images() {
   return {mnist_architecture().image(), read_npy_file<uint8_t>(golden("step/x_u8.npy")).values};
 }
 
+double golden_learning_rate(int64_t step) { return 1e-3 / (1 + 5e-5 * static_cast<double>(step)); }
+
 std::vector<std::string> golden_names(const std::string& folder) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(golden(folder))) {

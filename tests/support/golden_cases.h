@@ -32,6 +32,9 @@ TestImages<float> golden_forward_images();
 /// The ten batches of 32 of golden/step, one after the other.
 TestImages<uint8_t> golden_step_images();
 
+/// The learning rate of step `step`, from 0.
+double golden_learning_rate(int64_t step);
+
 /// Layers or tensors with a file in golden/<folder>, sorted.
 std::vector<std::string> golden_names(const std::string& folder);
 

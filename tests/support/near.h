@@ -9,10 +9,20 @@
 
 namespace oddity::test {
 
+/// |actual − expected| ≤ absolute + relative · |expected| + of_largest · max |expected|.
 struct Tolerance {
   double absolute = 0;
   double relative = 0;
+  double of_largest = 0;
 };
+
+/// The largest magnitude.
+template <typename Values>
+double largest(const Values& values) {
+  double result = 0;
+  for (const auto value : values) result = std::fmax(result, std::abs(static_cast<double>(value)));
+  return result;
+}
 
 /// Succeeds where every number is within the tolerance; names the worst otherwise. NaN is never
 /// near.
@@ -22,13 +32,14 @@ testing::AssertionResult all_near(const Actual& actual, const Expected& expected
   if (actual.size() != expected.size()) {
     return testing::AssertionFailure() << actual.size() << " numbers, expected " << expected.size();
   }
+  const double common = tolerance.absolute + tolerance.of_largest * largest(expected);
   size_t outside = 0;
   size_t worst = 0;
   double worst_excess = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
     const double e = static_cast<double>(expected[i]);
     const double difference = std::abs(static_cast<double>(actual[i]) - e);
-    const double allowed = tolerance.absolute + tolerance.relative * std::abs(e);
+    const double allowed = common + tolerance.relative * std::abs(e);
     if (difference <= allowed) continue;
     ++outside;
     const double excess = difference - allowed;
@@ -40,18 +51,10 @@ testing::AssertionResult all_near(const Actual& actual, const Expected& expected
   if (outside == 0) return testing::AssertionSuccess();
   const double e = static_cast<double>(expected[worst]);
   return testing::AssertionFailure()
-         << outside << " of " << actual.size() << " numbers outside of " << tolerance.absolute
-         << " + " << tolerance.relative << "·|expected|; the worst at " << worst << ": "
-         << actual[worst] << ", expected " << expected[worst] << ", difference "
+         << outside << " of " << actual.size() << " numbers outside of " << common << " + "
+         << tolerance.relative << "·|expected|; the worst at " << worst << ": " << actual[worst]
+         << ", expected " << expected[worst] << ", difference "
          << static_cast<double>(actual[worst]) - e;
-}
-
-/// The largest magnitude, what tolerances of whole tensors are relative to.
-template <typename Values>
-double largest(const Values& values) {
-  double result = 0;
-  for (const auto value : values) result = std::fmax(result, std::abs(static_cast<double>(value)));
-  return result;
 }
 
 }  // namespace oddity::test

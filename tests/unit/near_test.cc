@@ -13,6 +13,8 @@ TEST(AllNearTest, AcceptsUpToTheTolerance) {
   EXPECT_TRUE(all_near(Floats{1, -2}, Floats{1, -2}, {}));
   EXPECT_TRUE(all_near(Floats{1.25f, 0}, Floats{1, 0}, {.absolute = 0.25}));
   EXPECT_TRUE(all_near(Floats{-9}, Floats{-8}, {.relative = 0.125}));
+  EXPECT_TRUE(all_near(Floats{1.5f, -4}, Floats{1, -4}, {.of_largest = 0.125}));
+  EXPECT_FALSE(all_near(Floats{1.5f, -3}, Floats{1, -3}, {.of_largest = 0.125}));
   EXPECT_TRUE(all_near(Floats{}, Floats{}, {}));
 }
 
