@@ -50,7 +50,7 @@ std::string shortest_decimal(Float value) {
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format).ptr;
     return std::string(buffer.data(), end);
   };
-  const std::string scientific = print(std::chars_format::scientific);
+  std::string scientific = print(std::chars_format::scientific);
   const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
   // Python's repr: plain decimals for 1e-4 ≤ |value| < 1e16.
   if (value != 0 && (exponent < -4 || exponent >= 16)) return scientific;
