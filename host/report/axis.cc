@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace oddity {
@@ -68,7 +69,9 @@ void add_logarithmic_ticks(Axis& axis) {
 }  // namespace
 
 double Axis::position(double value) const {
-  if (scale == Scale::logarithmic) return std::log(value / low) / std::log(high / low);
+  if (scale == Scale::logarithmic) {
+    return (std::log(value) - std::log(low)) / (std::log(high) - std::log(low));
+  }
   return (value - low) / (high - low);
 }
 
@@ -91,9 +94,10 @@ Axis value_axis(double smallest, double largest) {
   Axis axis;
   if (smallest > 0 && largest / smallest >= kLogarithmicRatio) {
     axis.scale = Scale::logarithmic;
-    const double margin = std::pow(largest / smallest, kMargin);
-    axis.low = smallest / margin;
-    axis.high = largest * margin;
+    const double margin = std::exp((std::log(largest) - std::log(smallest)) * kMargin);
+    // The ends of what a double holds leave no room for a margin.
+    axis.low = std::max(smallest / margin, std::numeric_limits<double>::min());
+    axis.high = std::min(largest * margin, std::numeric_limits<double>::max());
     add_logarithmic_ticks(axis);
     return axis;
   }

@@ -28,7 +28,10 @@ struct Axis {
 /// An axis of epochs 1 … epochs, ticks at whole epochs only.
 Axis epoch_axis(size_t epochs);
 
-/// An axis that shows the finite values smallest … largest. Linear, like the reference's, as long
+/// The largest magnitude that an axis can show.
+inline constexpr double kLargestOnAxis = 1e300;
+
+/// An axis that shows the values smallest … largest. Linear, like the reference's, as long
 /// as that shows something: positive values that span three powers of ten or more get a logarithmic
 /// one.
 Axis value_axis(double smallest, double largest);

@@ -42,7 +42,7 @@ struct Curve {
 
 void check_curve(const std::filesystem::path& path, const Curve& curve) {
   for (size_t i = 0; i < curve.values.size(); ++i) {
-    if (!std::isfinite(curve.values[i])) {
+    if (!(std::abs(curve.values[i]) <= kLargestOnAxis)) {
       throw Error("{}: cannot plot the {} of epoch {}: it is {}", printable(path), curve.name,
                   i + 1, shortest(curve.values[i]));
     }

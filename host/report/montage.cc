@@ -17,7 +17,7 @@ constexpr uint8_t kGround = 0xE5;
 constexpr uint32_t kEnlargedSide = 96;  // the side, in pixels, that small images are enlarged up to
 constexpr size_t kRowsOfOneColumn = 12;  // the reference's layout, as long as it fits a screen
 constexpr size_t kMaxImages = 500;
-constexpr double kMaxPixels = 32e6;  // of the picture; one image may exceed it
+constexpr double kMaxPixels = 16e6;  // of the picture; one image may exceed it
 
 // Gaps, in pixels.
 constexpr uint32_t kInPair = 2;

@@ -34,7 +34,6 @@ std::string encode_png(const Picture& picture) {
   header.bit_depth = 8;
   header.color_type = picture.channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR;
   check(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
-  check(spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, 9));
   check(spng_set_ihdr(context.get(), &header));
   check(spng_encode_image(context.get(), picture.pixels.data(), picture.pixels.size(), SPNG_FMT_PNG,
                           SPNG_ENCODE_FINALIZE));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace oddity::test {
@@ -67,7 +68,18 @@ TEST(ValueAxis, TurnsLogarithmicForWideRanges) {
   EXPECT_THAT(labels(axis), ElementsAre("10⁻¹", "10⁰", "10¹", "10²", "10³"));
   EXPECT_NEAR(axis.position(1), std::log(1 / axis.low) / std::log(axis.high / axis.low), 1e-15);
   EXPECT_EQ(value_axis(0, 900).scale, Scale::linear) << "zero has no logarithm";
-  EXPECT_LE(value_axis(1e-200, 1e200).ticks.size(), 10u);
+}
+
+TEST(ValueAxis, HoldsTheLargestAndTheSmallest) {
+  for (const double smallest : {std::numeric_limits<double>::min(), 0.0, 1.0, -kLargestOnAxis}) {
+    const Axis axis = value_axis(smallest, kLargestOnAxis);
+    EXPECT_GE(axis.position(smallest), 0) << smallest;
+    EXPECT_LT(axis.position(smallest), 0.1) << smallest;
+    EXPECT_GT(axis.position(kLargestOnAxis), 0.9) << smallest;
+    EXPECT_LE(axis.position(kLargestOnAxis), 1) << smallest;
+    EXPECT_GE(axis.ticks.size(), 3u) << smallest;
+    EXPECT_LE(axis.ticks.size(), 10u) << smallest;
+  }
 }
 
 TEST(ValueAxis, GivesASingleValueARange) {
