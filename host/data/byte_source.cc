@@ -172,7 +172,7 @@ std::unique_ptr<ByteSource> prepend(std::string bytes, std::unique_ptr<ByteSourc
 
 std::vector<std::byte> read_exactly(ByteSource& source, uint64_t size, std::string_view what) {
   if (size > source.limit()) {
-    throw Error("{}: truncated: {} takes {} bytes, the file holds at most {}: copy it again",
+    throw Error("{}: truncated: {}: expected {} bytes, the file holds at most {}: copy it again",
                 source.name(), what, size, source.limit());
   }
   std::vector<std::byte> bytes;
@@ -184,8 +184,8 @@ std::vector<std::byte> read_exactly(ByteSource& source, uint64_t size, std::stri
       }
       const size_t got = source.read(bytes.data() + used, bytes.size() - used);
       if (got == 0) {
-        throw Error("{}: truncated: {} takes {} bytes, only {} follow: copy it again",
-                    source.name(), what, size, used);
+        throw Error("{}: truncated: {}: expected {} bytes, found {}: copy it again", source.name(),
+                    what, size, used);
       }
       used += got;
     }
@@ -193,7 +193,7 @@ std::vector<std::byte> read_exactly(ByteSource& source, uint64_t size, std::stri
   } catch (const std::bad_alloc&) {
   } catch (const std::length_error&) {
   }
-  throw Error("{}: {} of {} bytes does not fit into memory", source.name(), what, size);
+  throw Error("{}: {}: {} bytes do not fit into memory", source.name(), what, size);
 }
 
 std::string read_up_to(ByteSource& source, size_t size) {

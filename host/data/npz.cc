@@ -53,19 +53,17 @@ Dataset read_npz(const std::filesystem::path& path) {
   ZipReader zip(path);
   const std::string file = printable(path);
   // What is stored or deflated unpacks to no more.
-  const uint64_t limit = std::filesystem::file_size(path) * kDeflateRatio;
+  const uint64_t limit = zip.file_size() * kDeflateRatio;
   Dataset dataset;
   std::set<std::string> seen;
-  constexpr size_t kMaxNamed = 8;  // in the message about missing images
-  std::string others;
+  std::string members;               // for the message about missing images
+  constexpr size_t kMaxNames = 500;  // bytes
   while (zip.next()) {
     const std::string member = zip.name();
-    if (member != "images.npy" && member != "index.npy" && member != "label.npy") {
-      if (seen.size() < kMaxNamed && seen.insert(member).second) {
-        others += (others.empty() ? "" : ", ") + printable(std::string_view(member));
-      }
-      continue;
+    if (members.size() < kMaxNames) {
+      members += (members.empty() ? "" : ", ") + printable(std::string_view(member));
     }
+    if (member != "images.npy" && member != "index.npy" && member != "label.npy") continue;
     const std::string name = fmt::format("{}: {}", file, member);
     if (!seen.insert(member).second) throw Error("{} occurs twice: write the file again", name);
     MemberSource source(zip, name, limit);
@@ -79,8 +77,8 @@ Dataset read_npz(const std::filesystem::path& path) {
     }
   }
   if (!seen.contains("images.npy")) {
-    throw Error("{}: holds no array 'images' ({}): save it as np.savez(file, images=...)", file,
-                others.empty() ? "it is empty" : "it holds " + others);
+    throw Error("{}: no array 'images', only {}: save it as np.savez(file, images=...)", file,
+                members);
   }
   for (const auto& [member, count] :
        {std::pair<std::string_view, size_t>{"index", dataset.index.size()},

@@ -79,8 +79,7 @@ size_t checked_bytes(PixelType type, const ImageShape& shape, size_t count, std:
   if (__builtin_mul_overflow(bytes, static_cast<size_t>(shape.height), &bytes) ||
       __builtin_mul_overflow(bytes, static_cast<size_t>(shape.width), &bytes) ||
       __builtin_mul_overflow(bytes, static_cast<size_t>(shape.channels), &bytes) ||
-      __builtin_mul_overflow(bytes, count, &bytes) ||
-      bytes > kAddressSpace) {
+      __builtin_mul_overflow(bytes, count, &bytes) || bytes > kAddressSpace) {
     throw Error("{}: {} images of {} are larger than any memory", name, count, to_string(shape));
   }
   return bytes;

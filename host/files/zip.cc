@@ -37,6 +37,8 @@ ZipReader::ZipReader(const std::filesystem::path& path)
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) throw Error("{}: no such file", file_);
   if (std::filesystem::is_directory(status)) throw Error("{}: a folder, expected a file", file_);
+  size_ = std::filesystem::file_size(path, error);
+  if (error) throw Error("{}: cannot be read: {}", file_, error.message());
   // Only the reader that starts from the central directory: one that streams would accept the front
   // part of a truncated file.
   if (archive_read_support_format_zip_seekable(archive_.get()) != ARCHIVE_OK ||

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
@@ -22,6 +23,8 @@ class ZipReader {
  public:
   explicit ZipReader(const std::filesystem::path& path);
 
+  /// Bytes of the whole archive.
+  uint64_t file_size() const { return size_; }
   /// Moves on to the next member; false at the end.
   bool next();
   /// Name of this member, as it stands in the archive: not to be trusted, nor printed as it is.
@@ -36,6 +39,7 @@ class ZipReader {
   [[noreturn]] void fail() const;
 
   std::string file_;  // for messages
+  uint64_t size_ = 0;
   std::unique_ptr<archive, Close> archive_;
   std::string name_;
 };

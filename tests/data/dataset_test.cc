@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <numeric>
 #include <string>
 
@@ -216,6 +218,25 @@ TEST(Dataset, WritingFailsWithoutAFileOrALeftOver) {
   EXPECT_THAT(error_text<Error>([] { write_dataset("/dev/full/set.npz", small_set()); }),
               HasSubstr("/dev/full/set.npz"));
   EXPECT_EQ(folder.entries(), 1u);
+}
+
+// A limit on the size of files stands in for a full disk.
+TEST(Dataset, AFullDiskLeavesNothing) {
+  const TemporaryFolder folder;
+  const auto previous_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit unlimited;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  rlimit limit = unlimited;
+  limit.rlim_cur = 140;  // in the middle of the pixels
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::vector<std::string> texts;
+  for (const char* name : {"set.npz", "set.npy"}) {
+    texts.push_back(error_text<Error>([&] { write_dataset(folder / name, small_set()); }));
+  }
+  ::setrlimit(RLIMIT_FSIZE, &unlimited);
+  std::signal(SIGXFSZ, previous_handler);
+  EXPECT_THAT(texts, ElementsAre(HasSubstr("set.npz"), HasSubstr("set.npy")));
+  EXPECT_EQ(folder.entries(), 0u);
 }
 
 TEST(Dataset, AnInconsistentSetIsNotWritten) {

@@ -5,8 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 #include <numeric>
 #include <span>
 
@@ -24,8 +25,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Pointwise;
 
 template <typename T>
 std::vector<T> split_golden(const std::string& name) {
