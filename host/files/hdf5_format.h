@@ -34,12 +34,13 @@ class Fields {
 
 enum class MessageType : uint16_t {
   dataspace = 0x01,
+  link_info = 0x02,  // of groups in the newer format, which external links need
   datatype = 0x03,
   external_files = 0x07,
   layout = 0x08,
   attribute = 0x0C,
   continuation = 0x10,
-  symbol_table = 0x11,
+  symbol_table = 0x11,  // of groups in the oldest format
 };
 
 /// One message of an object header.

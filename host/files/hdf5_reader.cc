@@ -64,11 +64,17 @@ Hdf5Reader::Hdf5Reader(std::string bytes) : bytes_(std::move(bytes)) {
 
 std::optional<uint64_t> Hdf5Reader::find(std::string_view path) const {
   uint64_t address = root_;
-  while (!path.empty()) {
-    const std::string name(path.substr(0, path.find('/')));
-    path.remove_prefix(std::min(path.size(), name.size() + 1));
+  std::string_view walked;
+  for (size_t at = 0; at < path.size();) {
+    const std::string name(path.substr(at, path.find('/', at) - at));
     const auto messages = hdf5::object_messages(bytes_, address);
     const hdf5::Message* table = first(messages, hdf5::MessageType::symbol_table);
+    if (first(messages, hdf5::MessageType::link_info) != nullptr) {
+      throw Error(
+          "{} holds links to other files, or is in a newer format: save the model from "
+          "Keras again",
+          walked.empty() ? "the root group" : printable(walked));
+    }
     if (table == nullptr) return std::nullopt;  // not a group
     const auto members = hdf5::group_members(bytes_, table->data);
     const auto member = members.find(name);
@@ -78,6 +84,8 @@ std::optional<uint64_t> Hdf5Reader::find(std::string_view path) const {
                   printable(name));
     }
     address = member->second;
+    at += name.size() + 1;
+    walked = path.substr(0, at - 1);
   }
   return address;
 }

@@ -1,5 +1,6 @@
 #include "files/model_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -14,8 +15,10 @@
 namespace oddity {
 namespace {
 
-// The largest model, 2^31 weights, with Adam's two moments beside them.
-constexpr size_t kMaxModelFile = size_t{25} << 30;
+// The largest model: 2^31 weights.
+constexpr size_t kMaxModelFile = size_t{8} << 30;
+// What a member of an archive may hold, however small the archive.
+constexpr size_t kMinMemberLimit = size_t{16} << 20;
 
 std::string format_name(const Hdf5Reader& file, const std::optional<ModelRecord>& record) {
   if (record) return fmt::format("Oddity's Keras HDF5 ({})", printable(record->version));
@@ -52,7 +55,12 @@ ModelFile read_model(const std::filesystem::path& path) {
   }
   std::string bytes = read_file(path, kMaxModelFile);
   if (bytes.empty()) throw Error("{} is empty: a Keras model was expected", printable(path));
-  if (bytes.starts_with("PK")) return read_keras_archive(path, kMaxModelFile);
+  if (bytes.starts_with("PK")) {
+    // Keras stores without compression; weights that somebody compressed shrink by a few per cent.
+    const size_t limit = std::max(kMinMemberLimit, 2 * bytes.size());
+    bytes = {};
+    return read_keras_archive(path, limit);
+  }
   if (!Hdf5Reader::recognises(bytes)) {
     throw Error("{} is not a Keras model: neither HDF5 (.h5, .model) nor a Keras archive (.keras)",
                 printable(path));
