@@ -346,7 +346,6 @@ TEST_F(HostileModel, FlippedBits) {
   constexpr uint32_t kSeed = 20;
   std::mt19937 random(kSeed);
   SCOPED_TRACE(fmt::format("seed {}", kSeed));
-  MemoryFile file;
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
     std::string changed = files[static_cast<size_t>(i) % files.size()];
@@ -354,7 +353,7 @@ TEST_F(HostileModel, FlippedBits) {
       char& byte = changed[random() % changed.size()];
       byte = static_cast<char>(byte ^ (1 << random() % 8));
     }
-    file.store(changed);
+    const MemoryFile file(changed);
     const std::string text = error_text<Error>([&] { read_model(file.path()); });
     EXPECT_THAT(text, AnyOf("(no error)", HasSubstr("/proc/self/fd/")));
     EXPECT_THAT(text, Not(HasSubstr("(another type of error)")));
