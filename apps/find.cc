@@ -1,0 +1,292 @@
+// oddity find: scores a saved set and shows the images that are reconstructed worst.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "config.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "data/dataset.h"
+#include "detect/quantile.h"
+#include "detect/score_table.h"
+#include "engine/engine.h"
+#include "files/model_file.h"
+#include "interrupt.h"
+#include "options.h"
+#include "paths.h"
+#include "reconstructions.h"
+#include "reporters.h"
+
+namespace oddity {
+namespace {
+
+constexpr double kDefaultQuantile = 0.999;
+
+/// The score from which on an image is an outlier, and where it comes from.
+struct Threshold {
+  enum class Origin { option, quantile, model, default_quantile };
+  Origin origin = Origin::option;
+  double value = 0;
+  double quantile = std::numeric_limits<double>::quiet_NaN();  // NaN: given as a value
+
+  bool of_this_run() const {
+    return origin == Origin::quantile || origin == Origin::default_quantile;
+  }
+};
+
+std::string describe(const Threshold& threshold) {
+  switch (threshold.origin) {
+    case Threshold::Origin::option:
+      return "given with --threshold";
+    case Threshold::Origin::model:
+      return fmt::format("quantile {} of the training scores, stored in the model",
+                         shortest(threshold.quantile));
+    case Threshold::Origin::quantile:
+      return fmt::format("quantile {} of these scores", shortest(threshold.quantile));
+    case Threshold::Origin::default_quantile:
+      return fmt::format("quantile {} of these scores, as the model stores none",
+                         shortest(threshold.quantile));
+  }
+  return {};
+}
+
+std::string_view name_of(Threshold::Origin origin) {
+  return origin == Threshold::Origin::option  ? "option"
+         : origin == Threshold::Origin::model ? "model"
+                                              : "quantile of this run";
+}
+
+class Find final : public Command {
+ public:
+  explicit Find(CLI::App& program);
+  ExitCode run(const Console& console) override;
+
+ private:
+  void check() const;
+  Threshold choose_threshold(const ModelFile& model) const;
+  void check_fit(const ModelFile& model, const Dataset& dataset) const;
+  void check_scores(std::span<const float> scores) const;
+  /// Draws the outliers, of very many the highest; none where there are none.
+  void draw(const Console& console, Network& network, const Images& images, const ImageView& pixels,
+            std::span<const float> scores, std::vector<size_t> outliers) const;
+  void print_json(const Console& console, const Dataset& dataset, const Threshold& threshold,
+                  std::span<const float> scores, const std::vector<size_t>& outliers,
+                  const DeviceInfo& device) const;
+
+  std::filesystem::path dataset_;
+  std::filesystem::path model_;
+  double quantile_ = kDefaultQuantile;
+  double threshold_ = 0;
+  std::filesystem::path montage_ = "outliers.png";
+  std::filesystem::path scores_;
+  bool fail_on_outliers_ = false;
+  bool json_ = false;
+  ComputeOptions compute_;
+  CLI::Option* quantile_option_ = nullptr;
+  CLI::Option* threshold_option_ = nullptr;
+};
+
+Find::Find(CLI::App& program)
+    : Command(program, "find", "Find the images of a saved set that do not belong") {
+  const auto add_file = [&](const char* name, std::filesystem::path& path,
+                            const char* description) {
+    return app().add_option(name, path, description)->type_name("FILE")->check(file_name());
+  };
+  add_file("-d,--dataset", dataset_, "The data set: NPZ, NPY, IDX or the reference's pickle")
+      ->required()
+      ->group("Input");
+  add_file("-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
+      ->required()
+      ->group("Input");
+  quantile_option_ = app()
+                         .add_option("-q,--quantile", quantile_,
+                                     "Outliers score at or above this quantile of these scores "
+                                     "[the threshold stored in the model, else .999]")
+                         ->type_name("Q")
+                         ->check(number(0, 1))
+                         ->group("Threshold");
+  threshold_option_ = app()
+                          .add_option("--threshold", threshold_, "Outliers score at or above this")
+                          ->type_name("T")
+                          ->check(finite_number())
+                          ->group("Threshold");
+  app()
+      .add_flag("--fail-on-outliers", fail_on_outliers_,
+                "Exit with 3 where there are outliers; needs a threshold that is not of this run")
+      ->group("Threshold");
+  add_file("--montage", montage_, "Picture of the outliers and their reconstructions: .png")
+      ->capture_default_str()
+      ->group("Output");
+  add_file("--scores", scores_, "Table of all scores: .csv, .jsonl or .npy")->group("Output");
+  app().add_flag("--json", json_, "Print the result as JSON")->group("Output");
+  add_compute_options(app(), compute_);
+  add_config(app(), compute_.config);
+  app().footer(
+      "Examples:\n"
+      "  oddity find --dataset images.npz --model autoencoder.h5\n"
+      "  oddity find -d images.npz -m autoencoder.h5 --quantile .99 --scores scores.csv\n"
+      "  oddity find -d today.npy -m scans.h5 --fail-on-outliers || echo look at outliers.png");
+}
+
+void Find::check() const {
+  if (*quantile_option_ && *threshold_option_) {
+    throw ArgumentError("--threshold {} and --quantile {} exclude each other: give one",
+                        shortest(threshold_), shortest(quantile_));
+  }
+  if (fail_on_outliers_ && *quantile_option_) {
+    throw ArgumentError(
+        "--fail-on-outliers with --quantile {} would always trip: give --threshold, or leave "
+        "--quantile out to use the model's",
+        shortest(quantile_));
+  }
+  check_suffix({"--montage", montage_}, ".png");
+  if (!scores_.empty()) check_score_suffix(scores_);
+  check_paths({{"--dataset", dataset_}, {"--model", model_}, {"--config", compute_.config}},
+              {{{"--montage", montage_}},
+               {{"--scores", scores_}, compute_.force ? Overwrite::replace : Overwrite::refuse}});
+}
+
+Threshold Find::choose_threshold(const ModelFile& model) const {
+  using Origin = Threshold::Origin;
+  if (*threshold_option_) return {.origin = Origin::option, .value = threshold_};
+  if (*quantile_option_) return {.origin = Origin::quantile, .quantile = quantile_};
+  if (model.record) {
+    return {Origin::model, model.record->threshold, model.record->threshold_quantile};
+  }
+  if (fail_on_outliers_) {
+    throw ArgumentError(
+        "--fail-on-outliers: {} stores no threshold, and a quantile of this run would always trip: "
+        "give --threshold",
+        printable(model_));
+  }
+  return {.origin = Origin::default_quantile, .quantile = kDefaultQuantile};
+}
+
+void Find::check_fit(const ModelFile& model, const Dataset& dataset) const {
+  const ImageShape expected = model.architecture.image();
+  const ImageShape& found = dataset.images.shape();
+  if (found == expected) return;
+  throw Error(
+      "model expects {}, {} holds {}: train a model for that size, or give its own data set",
+      to_string(expected), printable(dataset_), to_string(found));
+}
+
+void Find::check_scores(std::span<const float> scores) const {
+  const auto bad =
+      std::find_if(scores.begin(), scores.end(), [](float s) { return std::isnan(s); });
+  if (bad == scores.end()) return;
+  throw Error("{}: image {} has no score (nan): the weights of {} overflow on it: train it again",
+              printable(dataset_), bad - scores.begin(), printable(model_));
+}
+
+void Find::draw(const Console& console, Network& network, const Images& images,
+                const ImageView& pixels, std::span<const float> scores,
+                std::vector<size_t> outliers) const {
+  constexpr size_t kMostRows = 100;
+  const std::string file = printable(montage_);
+  if (outliers.empty()) {
+    const bool stale = std::filesystem::exists(montage_);
+    console.info(fmt::format("nothing to draw: {} is not written{}", file,
+                             stale ? ", the one there is of an earlier run" : ""));
+    return;
+  }
+  const size_t all = outliers.size();
+  if (all > kMostRows) {
+    std::stable_sort(outliers.begin(), outliers.end(),
+                     [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+    outliers.resize(kMostRows);
+    std::sort(outliers.begin(), outliers.end());
+  }
+  const size_t shown = write_reconstructions(montage_, network, images, pixels, outliers);
+  console.info("drawing outliers...",
+               shown == all ? file : fmt::format("{}, {} of {}", file, shown, all));
+}
+
+void Find::print_json(const Console& console, const Dataset& dataset, const Threshold& threshold,
+                      std::span<const float> scores, const std::vector<size_t>& outliers,
+                      const DeviceInfo& device) const {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const size_t i : outliers) {
+    rows.push_back({{"position", i}, {"index", dataset.index[i]}, {"score", scores[i]}});
+  }
+  const ImageShape& shape = dataset.images.shape();
+  nlohmann::ordered_json json = {
+      {"version", ODDITY_VERSION},
+      {"dataset", printable(dataset_)},
+      {"model", printable(model_)},
+      {"device", {{"name", device.name}, {"details", device.details}}},
+      {"images", dataset.size()},
+      {"shape", {shape.height, shape.width, shape.channels}},
+      {"threshold", threshold.value},
+      {"threshold_origin", name_of(threshold.origin)},
+      {"quantile", nullptr},
+      {"outliers", outliers.size()},
+      {"found", rows},
+      {"montage", nullptr},
+      {"scores", nullptr},
+  };
+  if (!std::isnan(threshold.quantile)) json["quantile"] = threshold.quantile;
+  if (!outliers.empty()) json["montage"] = printable(montage_);
+  if (!scores_.empty()) json["scores"] = printable(scores_);
+  console.result(json.dump(2));
+}
+
+ExitCode Find::run(const Console& console) {
+  check();
+  const auto engine = make_engine(compute_.device, {.threads = compute_.threads});
+  console.info("loading autoencoder and image data...",
+               fmt::format("{}  {}", printable(model_), printable(dataset_)));
+  const ModelFile model = read_model(model_);
+  Threshold threshold = choose_threshold(model);
+  const Dataset dataset = read_dataset(dataset_);
+  check_fit(model, dataset);
+  print_device(console, *engine);
+
+  const ImageView pixels = dataset.images.view();
+  const auto images = engine->upload(pixels, printable(dataset_));
+  const auto network = engine->network(model.architecture, model.weights);
+  std::vector<float> scores(dataset.size());
+  {
+    ScoringReporter reporter(progress_style(compute_.progress));
+    network->score(*images, {0, dataset.size()}, reporter)->download(scores);
+  }
+  check_scores(scores);
+  if (threshold.of_this_run()) threshold.value = quantile(scores, threshold.quantile);
+  std::vector<size_t> outliers;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (static_cast<double>(scores[i]) >= threshold.value) outliers.push_back(i);
+  }
+
+  // The last moment to stop with nothing written; from here on everything is.
+  throw_if_interrupted();
+  console.info(fmt::format("threshold: {}", describe(threshold)));
+  draw(console, *network, *images, pixels, scores, outliers);
+  if (!scores_.empty()) {
+    write_scores(scores_, dataset.index, scores, threshold.value);
+    console.info("saving scores...", printable(scores_));
+  }
+  if (json_) {
+    print_json(console, dataset, threshold, scores, outliers, engine->info());
+  } else {
+    console.result(fmt::format("[INFO] mse threshold: {}", shortest(threshold.value)));
+    console.result(fmt::format("[INFO] {} outliers found", outliers.size()));
+  }
+  return fail_on_outliers_ && !outliers.empty() ? kOutliers : kSuccess;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_find(CLI::App& program) { return std::make_unique<Find>(program); }
+
+}  // namespace oddity

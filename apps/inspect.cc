@@ -1,0 +1,291 @@
+// oddity inspect: what a model or a data set holds.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/text.h"
+#include "data/dataset.h"
+#include "files/model_file.h"
+#include "files/zip.h"
+#include "interrupt.h"
+#include "options.h"
+#include "paths.h"
+
+namespace oddity {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// By content: HDF5 holds models, and so does a zip with a Keras configuration in it.
+bool holds_model(const std::filesystem::path& path) {
+  char start[8] = {};
+  std::ifstream(path, std::ios::binary).read(start, sizeof start);
+  const std::string_view bytes(start, sizeof start);
+  if (bytes == "\x89HDF\r\n\x1a\n") return true;
+  constexpr size_t kMaxConfigBytes = 64 << 20;
+  return bytes.starts_with("PK\x03\x04") &&
+         !read_zip(path, {"config.json"}, kMaxConfigBytes).empty();
+}
+
+std::string_view name_of(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::conv2d:
+      return "Conv2D";
+    case LayerKind::leaky_relu:
+      return "LeakyReLU";
+    case LayerKind::batch_norm:
+      return "BatchNormalization";
+    case LayerKind::flatten:
+      return "Flatten";
+    case LayerKind::dense:
+      return "Dense";
+    case LayerKind::reshape:
+      return "Reshape";
+    case LayerKind::conv2d_transpose:
+      return "Conv2DTranspose";
+    case LayerKind::sigmoid:
+      return "Sigmoid";
+  }
+  return {};
+}
+
+/// [14, 14, 32], or [16] for a vector: as Keras prints an output's shape, without the batch.
+std::vector<int64_t> output_of(const Layer& layer) {
+  const bool vector = layer.kind == LayerKind::flatten || layer.kind == LayerKind::dense;
+  if (vector) return {layer.output.channels};
+  return {layer.output.height, layer.output.width, layer.output.channels};
+}
+
+int64_t weights_of(const Layer& layer, const std::vector<TensorSpec>& tensors) {
+  int64_t count = 0;
+  for (const TensorSpec& tensor : tensors) {
+    if (tensor.name.starts_with(layer.name + ".")) count += tensor.size();
+  }
+  return count;
+}
+
+/// Of names, shapes and values: two models of one hash compute the same.
+std::string hash_of(const Weights& weights) {
+  Hash hash;
+  for (const Tensor& tensor : weights.tensors()) {
+    hash.add(tensor.name).add(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t));
+    hash.add(tensor.values.data(), tensor.values.size() * sizeof(float));
+  }
+  return hash.text();
+}
+
+/// Of type, shape and pixels; rows and labels do not count.
+std::string hash_of(const ImageView& images) {
+  const int64_t shape[] = {static_cast<int64_t>(images.count), images.shape.height,
+                           images.shape.width, images.shape.channels};
+  return Hash()
+      .add(name_of(images.type))
+      .add(shape, sizeof shape)
+      .add(images.data, images.count * images.image_bytes())
+      .text();
+}
+
+Json describe(const ModelRecord& record) {
+  Json json = {{"version", record.version},
+               {"input_type", record.input_type},
+               {"input_scale", record.input_scale},
+               {"seed", record.seed},
+               {"init_seed", record.init_seed},
+               {"epochs", record.loss.size()},
+               {"loss", record.loss},
+               {"val_loss", record.validation_loss},
+               {"threshold", record.threshold},
+               {"threshold_quantile", record.threshold_quantile},
+               {"training_scores", record.training_scores.size()}};
+  return json;
+}
+
+Json describe(const std::filesystem::path& path, const ModelFile& model) {
+  const Architecture& architecture = model.architecture;
+  Json rows = Json::array();
+  const std::vector<TensorSpec> tensors = tensor_specs(architecture);
+  for (const Layer& layer : layers(architecture)) {
+    rows.push_back({{"name", layer.name},
+                    {"type", name_of(layer.kind)},
+                    {"output", output_of(layer)},
+                    {"weights", weights_of(layer, tensors)}});
+  }
+  return {{"file", printable(path)},
+          {"kind", "model"},
+          {"format", model.format},
+          {"input", {architecture.height, architecture.width, architecture.depth}},
+          {"filters", architecture.filters},
+          {"latent_dim", architecture.latent_dim},
+          {"layers", rows},
+          {"weights", model.weights.size()},
+          {"hash", hash_of(model.weights)},
+          {"record", model.record ? describe(*model.record) : Json()}};
+}
+
+struct PixelRange {
+  double minimum = 1;
+  double maximum = 0;
+  double mean = 0;
+};
+
+/// Of all pixels, as numbers in [0,1].
+PixelRange range_of(const ImageView& images) {
+  PixelRange range;
+  std::vector<float> pixels(static_cast<size_t>(images.shape.size()));
+  for (size_t i = 0; i < images.count; ++i) {
+    throw_if_interrupted();
+    to_float(images, i, pixels.data());
+    double sum = 0;
+    for (const float pixel : pixels) {
+      const auto value = static_cast<double>(pixel);
+      range.minimum = std::min(range.minimum, value);
+      range.maximum = std::max(range.maximum, value);
+      sum += value;
+    }
+    range.mean += sum / static_cast<double>(pixels.size());
+  }
+  range.mean /= static_cast<double>(images.count);
+  return range;
+}
+
+Json describe(const std::filesystem::path& path, const Dataset& dataset) {
+  const ImageView images = dataset.images.view();
+  std::map<int32_t, size_t> labels;
+  for (const int32_t label : dataset.label) ++labels[label];
+  Json histogram = Json::object();
+  for (const auto& [label, count] : labels) {
+    histogram[label == kUnknownLabel ? "unknown" : std::to_string(label)] = count;
+  }
+  const PixelRange range = range_of(images);
+  return {{"file", printable(path)},
+          {"kind", "dataset"},
+          {"images", images.count},
+          {"shape", {images.shape.height, images.shape.width, images.shape.channels}},
+          {"type", name_of(images.type)},
+          {"minimum", range.minimum},
+          {"maximum", range.maximum},
+          {"mean", range.mean},
+          {"labels", histogram},
+          {"hash", hash_of(images)}};
+}
+
+std::string joined(const Json& numbers) {
+  return fmt::format("{}", fmt::join(numbers.get<std::vector<int64_t>>(), "x"));
+}
+
+class Table {
+ public:
+  explicit Table(const Console& console) : console_(console) {}
+  void row(std::string_view name, std::string_view value) const {
+    console_.result(fmt::format("{:<16} {}", name, value));
+  }
+
+ private:
+  const Console& console_;
+};
+
+void print_model(const Console& console, const Json& json) {
+  const Table table(console);
+  table.row("file", json["file"].get<std::string>());
+  table.row("kind", "model");
+  table.row("format", json["format"].get<std::string>());
+  table.row("hash", json["hash"].get<std::string>());
+  console.result("");
+  console.result(fmt::format("{:<18} {:<19} {:>12} {:>10}", "layer", "type", "output", "weights"));
+  for (const Json& layer : json["layers"]) {
+    console.result(fmt::format("{:<18} {:<19} {:>12} {:>10}", layer["name"].get<std::string>(),
+                               layer["type"].get<std::string>(), joined(layer["output"]),
+                               with_thousands(layer["weights"].get<int64_t>())));
+  }
+  console.result(
+      fmt::format("{:<18} {:>43}", "total", with_thousands(json["weights"].get<int64_t>())));
+  console.result("");
+  const Json& record = json["record"];
+  if (record.is_null()) return table.row("record", "none: not trained by Oddity");
+  table.row("trained by", "oddity " + record["version"].get<std::string>());
+  table.row("input", fmt::format("{} times {}", record["input_type"].get<std::string>(),
+                                 shortest(record["input_scale"].get<double>())));
+  table.row("seeds", fmt::format("{} (data), {} (weights)", record["seed"].get<uint64_t>(),
+                                 record["init_seed"].get<uint64_t>()));
+  const auto loss = record["loss"].get<std::vector<double>>();
+  const auto validation = record["val_loss"].get<std::vector<double>>();
+  if (!loss.empty() && !validation.empty()) {
+    table.row("epochs", fmt::format("{}, loss {}, val_loss {}", loss.size(), shortest(loss.back()),
+                                    shortest(validation.back())));
+  }
+  table.row("threshold", fmt::format("{}, quantile {} of {} training scores",
+                                     shortest(record["threshold"].get<double>()),
+                                     shortest(record["threshold_quantile"].get<double>()),
+                                     with_thousands(record["training_scores"].get<int64_t>())));
+}
+
+void print_dataset(const Console& console, const Json& json) {
+  const Table table(console);
+  table.row("file", json["file"].get<std::string>());
+  table.row("kind", "data set");
+  table.row("images", with_thousands(json["images"].get<int64_t>()));
+  table.row("shape", fmt::format("{} (height, width, channels)", joined(json["shape"])));
+  table.row("type", json["type"].get<std::string>());
+  table.row("pixels", fmt::format("{:.4f} to {:.4f}, mean {:.4f}", json["minimum"].get<double>(),
+                                  json["maximum"].get<double>(), json["mean"].get<double>()));
+  for (const auto& [label, count] : json["labels"].items()) {
+    table.row("label " + label, with_thousands(count.get<int64_t>()));
+  }
+  table.row("hash", json["hash"].get<std::string>());
+}
+
+class Inspect final : public Command {
+ public:
+  explicit Inspect(CLI::App& program)
+      : Command(program, "inspect", "Say what a model or a data set holds") {
+    app()
+        .add_option("FILE", file_, "Model or data set, recognised by its content")
+        ->type_name("FILE")
+        ->required()
+        ->check(file_name());
+    app().add_flag("--json", json_, "Print as JSON");
+    app().footer(
+        "Examples:\n"
+        "  oddity inspect autoencoder.h5\n"
+        "  oddity inspect images.npz --json");
+  }
+
+  ExitCode run(const Console& console) override {
+    check_paths({{"inspect", file_}}, {});
+    const bool model = holds_model(file_);
+    const Json json =
+        model ? describe(file_, read_model(file_)) : describe(file_, read_dataset(file_));
+    if (json_) {
+      console.result(json.dump(2));
+    } else if (model) {
+      print_model(console, json);
+    } else {
+      print_dataset(console, json);
+    }
+    return kSuccess;
+  }
+
+ private:
+  std::filesystem::path file_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_inspect(CLI::App& program) {
+  return std::make_unique<Inspect>(program);
+}
+
+}  // namespace oddity

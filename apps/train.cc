@@ -1,0 +1,284 @@
+// oddity train: learns to reconstruct a set of images, and saves what `oddity find` needs.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "command.h"
+#include "config.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "data/dataset.h"
+#include "data/unsupervised.h"
+#include "detect/quantile.h"
+#include "engine/engine.h"
+#include "files/model_file.h"
+#include "interrupt.h"
+#include "options.h"
+#include "paths.h"
+#include "reconstructions.h"
+#include "report/loss_plot.h"
+#include "reporters.h"
+#include "train/trainer.h"
+#include "train_data.h"
+
+namespace oddity {
+namespace {
+
+constexpr double kThresholdQuantile = 0.999;
+constexpr size_t kShownImages = 10;
+/// Of Philox: apart from the streams of the initial weights (0 …) and of the epochs (2^32 …).
+constexpr uint64_t kShownImagesStream = uint64_t{1} << 33;
+
+struct Outputs {
+  std::filesystem::path dataset;
+  std::filesystem::path model;
+  std::filesystem::path vis = "recon_vis.png";
+  std::filesystem::path plot = "plot.png";
+  std::filesystem::path history = "history.csv";
+};
+
+/// What the model file keeps of the scores: all of them, sorted, or of very many 10^4 at even
+/// ranks.
+std::vector<float> scores_to_keep(std::vector<float> scores) {
+  constexpr size_t kAll = 1000000;
+  constexpr size_t kKept = 10000;
+  std::sort(scores.begin(), scores.end());
+  if (scores.size() <= kAll) return scores;
+  std::vector<float> kept(kKept);
+  for (size_t i = 0; i < kKept; ++i) kept[i] = scores[i * (scores.size() - 1) / (kKept - 1)];
+  return kept;
+}
+
+/// A few positions of the validation set, drawn by `seed`.
+std::vector<size_t> draw_positions(const std::vector<uint32_t>& validation, uint64_t seed) {
+  Philox random(seed, kShownImagesStream);
+  std::vector<size_t> drawn;
+  for (const uint32_t i : permutation(static_cast<uint32_t>(validation.size()), random)) {
+    if (drawn.size() == kShownImages) break;
+    drawn.push_back(validation[i]);
+  }
+  return drawn;
+}
+
+class Train final : public Command {
+ public:
+  explicit Train(CLI::App& program);
+  ExitCode run(const Console& console) override;
+
+ private:
+  void add_outputs();
+  void add_data();
+  void add_training();
+  void check() const;
+  ModelRecord make_record(const Dataset& dataset, const History& history,
+                          std::vector<float> scores) const;
+
+  Outputs outputs_;
+  TrainData data_;
+  std::vector<int64_t> filters_ = {32, 64};
+  int64_t latent_dim_ = 16;
+  TrainingOptions training_;
+  double validation_share_ = 0.2;
+  uint64_t init_seed_ = 42;
+  ComputeOptions compute_;
+  std::vector<CLI::Option*> draw_options_;
+  CLI::Option* init_seed_option_ = nullptr;
+};
+
+Train::Train(CLI::App& program)
+    : Command(program, "train", "Learn to reconstruct a set of images; save data set and model") {
+  add_outputs();
+  add_data();
+  add_training();
+  add_compute_options(app(), compute_);
+  add_config(app(), compute_.config);
+  app().footer(
+      "Examples:\n"
+      "  oddity train --dataset images.npz --model autoencoder.h5\n"
+      "      ones of the embedded MNIST, among which a few threes hide\n"
+      "  oddity train --images scans.npy -d images.npz -m scans.h5 --epochs 50\n"
+      "      a set of your own, as it is\n"
+      "  oddity train --images train-images.gz --labels train-labels.gz \\\n"
+      "      --valid-label 7 --anomaly-label 9 --contam .02 -d sevens.npz -m sevens.h5");
+}
+
+void Train::add_outputs() {
+  const auto add = [&](const char* name, std::filesystem::path& path, const char* description) {
+    return app().add_option(name, path, description)->type_name("FILE")->check(file_name());
+  };
+  const auto in_group = [](CLI::Option* option) {
+    return option->group("Output")->capture_default_str();
+  };
+  in_group(add("-d,--dataset", outputs_.dataset, "Where to save the data set: .npz or .npy"))
+      ->required();
+  in_group(add("-m,--model", outputs_.model, "Where to save the autoencoder: Keras HDF5, .h5"))
+      ->required();
+  in_group(add("-v,--vis", outputs_.vis, "Picture of reconstructions: .png"));
+  in_group(add("-p,--plot", outputs_.plot, "Picture of the loss over the epochs: .png or .svg"));
+  in_group(add("--history", outputs_.history, "Table of the loss over the epochs, CSV"));
+}
+
+void Train::add_data() {
+  const auto add = [&](CLI::Option* option, const char* type) {
+    return option->type_name(type)->group("Data");
+  };
+  add(app().add_option("--images", data_.images,
+                       "Images to learn from: IDX(.gz), NPY or NPZ [the embedded MNIST]"),
+      "FILE")
+      ->check(file_name());
+  add(app().add_option("--labels", data_.labels, "Labels of --images: IDX(.gz)"), "FILE")
+      ->check(file_name());
+  const CLI::Validator label = whole_number(0, std::numeric_limits<int32_t>::max());
+  draw_options_ = {
+      add(app().add_option("--valid-label", data_.draw.valid_label, "Label of the normal images"),
+          "LABEL")
+          ->check(label)
+          ->capture_default_str(),
+      add(app().add_option("--anomaly-label", data_.draw.anomaly_label,
+                           "Label of the images hidden among them"),
+          "LABEL")
+          ->check(label)
+          ->capture_default_str(),
+      add(app().add_option("--contam", data_.draw.contamination,
+                           "How many of these, as a share of the normal ones"),
+          "SHARE")
+          ->check(number(0, 1))
+          ->capture_default_str()};
+  add(app().add_option("--val-split", validation_share_, "Share of the data set that validates"),
+      "SHARE")
+      ->check(number(0, 1, Ends::open))
+      ->capture_default_str();
+}
+
+void Train::add_training() {
+  constexpr int64_t kMany = 1000000;
+  const auto add = [&](CLI::Option* option, const char* type, const CLI::Validator& check) {
+    return option->type_name(type)->group("Training")->check(check);
+  };
+  add(app().add_option("--filters", filters_, "Filters of the encoder's convolutions, in order"),
+      "N", whole_number(1, kMany))
+      ->delimiter(',')
+      ->default_str("32 64");
+  add(app().add_option("--latent-dim", latent_dim_, "Numbers an image is squeezed into"), "N",
+      whole_number(1, kMany))
+      ->capture_default_str();
+  add(app().add_option("--epochs", training_.epochs, "How often each image is seen"), "N",
+      whole_number(1, kMany))
+      ->capture_default_str();
+  add(app().add_option("--batch-size", training_.batch_size, "Images a step"), "N",
+      whole_number(1, kMany))
+      ->capture_default_str();
+  add(app().add_option("--lr", training_.learning_rate, "Learning rate of the first step"), "RATE",
+      positive_number())
+      ->capture_default_str();
+  add(app().add_option("--seed", data_.draw.seed, "Of everything random: data set, split, weights"),
+      "SEED", whole_number(0, std::numeric_limits<uint32_t>::max()))
+      ->capture_default_str();
+  init_seed_option_ =
+      add(app().add_option("--init-seed", init_seed_,
+                           "Of the initial weights and the order of the images alone [--seed]"),
+          "SEED", whole_number(0, std::numeric_limits<int64_t>::max()));
+}
+
+void Train::check() const {
+  check_train_data(data_);
+  check_dataset_suffix(outputs_.dataset);
+  if (outputs_.model.extension() == ".keras") {
+    throw ArgumentError("--model {}: models are written as HDF5, name it .h5",
+                        printable(outputs_.model));
+  }
+  check_suffix({"--vis", outputs_.vis}, ".png");
+  check_plot_suffix(outputs_.plot);
+  const Overwrite precious = compute_.force ? Overwrite::replace : Overwrite::refuse;
+  check_paths(
+      {{"--images", data_.images}, {"--labels", data_.labels}, {"--config", compute_.config}},
+      {{{"--dataset", outputs_.dataset}, precious},
+       {{"--model", outputs_.model}, precious},
+       {{"--vis", outputs_.vis}},
+       {{"--plot", outputs_.plot}},
+       {{"--history", outputs_.history}}});
+}
+
+ModelRecord Train::make_record(const Dataset& dataset, const History& history,
+                               std::vector<float> scores) const {
+  ModelRecord record;
+  record.version = ODDITY_VERSION;
+  const PixelType type = dataset.images.type();
+  record.input_type = name_of(type);
+  record.input_scale = type == PixelType::u8 ? 1.0 / 255 : type == PixelType::u16 ? 1.0 / 65535 : 1;
+  record.seed = data_.draw.seed;
+  record.init_seed = training_.seed;
+  for (const EpochRecord& epoch : history) {
+    record.loss.push_back(epoch.loss);
+    record.validation_loss.push_back(epoch.validation_loss);
+  }
+  record.threshold_quantile = kThresholdQuantile;
+  record.threshold = quantile(scores, kThresholdQuantile);
+  record.training_scores = scores_to_keep(std::move(scores));
+  return record;
+}
+
+ExitCode Train::run(const Console& console) {
+  data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
+                                 [](const CLI::Option* option) { return option->count() > 0; });
+  training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
+  check();
+  const auto engine = make_engine(compute_.device, {.threads = compute_.threads});
+
+  const Dataset dataset = load_train_data(data_, console);
+  const ImageView pixels = dataset.images.view();
+  const Split split = train_validation_split(dataset.size(), validation_share_, data_.draw.seed);
+  const Architecture architecture = conv_autoencoder(pixels.shape.width, pixels.shape.height,
+                                                     pixels.shape.channels, filters_, latent_dim_);
+  const Weights weights = initial_weights(architecture, training_.seed);
+  console.info("building autoencoder...",
+               fmt::format("{}, filters {}, latent {}, {} weights", to_string(pixels.shape),
+                           fmt::join(filters_, " "), latent_dim_, with_thousands(weights.size())));
+  print_device(console, *engine);
+
+  const auto images =
+      engine->upload(pixels, data_.images.empty() ? "MNIST" : printable(data_.images));
+  const auto network = engine->network(architecture, weights);
+  const ProgressStyle style = progress_style(compute_.progress);
+  if (style != ProgressStyle::none) {
+    console.note(fmt::format("Train on {} samples, validate on {} samples", split.train.size(),
+                             split.validation.size()));
+  }
+  TrainingReporter reporter(console, style);
+  const History history = train(*network, *images, split, training_, reporter);
+
+  ScoringReporter scoring(style);
+  std::vector<float> scores(dataset.size());
+  network->score(*images, {0, dataset.size()}, scoring)->download(scores);
+  const ModelRecord record = make_record(dataset, history, std::move(scores));
+
+  // The last moment to stop with nothing written; from here on everything is.
+  throw_if_interrupted();
+  console.info("making predictions...",
+               fmt::format("{}  {}", printable(outputs_.vis), printable(outputs_.plot)));
+  write_reconstructions(outputs_.vis, *network, *images, pixels,
+                        draw_positions(split.validation, training_.seed));
+  write_loss_plot(outputs_.plot, record.loss, record.validation_loss);
+  write_history(outputs_.history, history);
+  console.info("saving image data...", printable(outputs_.dataset));
+  write_dataset(outputs_.dataset, dataset);
+  console.info("saving autoencoder...", printable(outputs_.model));
+  write_model(outputs_.model, {architecture, network->weights(), record, ""});
+  console.note(fmt::format("next: oddity find --dataset {} --model {}",
+                           shell_word(outputs_.dataset), shell_word(outputs_.model)));
+  return kSuccess;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_train(CLI::App& program) { return std::make_unique<Train>(program); }
+
+}  // namespace oddity

@@ -1,0 +1,26 @@
+// The data that `oddity train` learns from.
+#pragma once
+
+#include <filesystem>
+
+#include "console.h"
+#include "data/dataset.h"
+#include "data/unsupervised.h"
+
+namespace oddity {
+
+struct TrainData {
+  std::filesystem::path images;  // empty: the embedded MNIST
+  std::filesystem::path labels;  // of `images`, IDX
+  UnsupervisedOptions draw;
+  bool draw_asked = false;  // labels or contamination were named: a data set is to be drawn
+};
+
+/// Throws ArgumentError for combinations that make no sense, before any file is read.
+void check_train_data(const TrainData& data);
+
+/// Reads the images and, where labels are at hand and meant to be used, draws the unsupervised
+/// data set; else all images are the data set. Says on the console what it does.
+Dataset load_train_data(const TrainData& data, const Console& console);
+
+}  // namespace oddity
