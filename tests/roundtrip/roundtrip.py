@@ -1,0 +1,119 @@
+"""Model files through the real Keras: ours are loaded and predict the same there, theirs here.
+
+roundtrip.py PROGRAM GOLDEN: PROGRAM is the test program of model.cc. Prints a line a check; the exit
+code is 1 where one failed.
+"""
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["KERAS_BACKEND"] = "tensorflow"
+# Of TensorFlow's two sets of kernels the one nearer to float64: on the trained model 6e-7 (ours 7e-7);
+# with oneDNN it is 1e-6, and 3.5e-6 for a batch of one image.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+# Warnings about old formats and retraced functions would bury the checks.
+warnings.simplefilter("ignore")
+for name in ("tensorflow", "absl"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+import keras
+import numpy as np
+import tf_keras
+
+# Reconstructions lie in (0,1); float32 sums in another order.
+TOLERANCE = 1e-6
+# Latent vectors have no bounds: the same, relative to the largest of the batch.
+LATENT_TOLERANCE = 2e-6
+
+failures = 0
+
+
+def check(what, found, limit):
+    """Prints one comparison; NaN fails."""
+    global failures
+    passed = bool(found <= limit)
+    failures += not passed
+    print(f"{'ok' if passed else 'FAILED'}: {what}: {found:.3g}, at most {limit:g}")
+
+
+class Ours:
+    """The library, through the test program."""
+
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+
+    def run(self, *arguments):
+        subprocess.run([self.program, *map(str, arguments)], check=True)
+
+    def compute(self, what, model, images):
+        """what: predict or encode."""
+        np.save(self.folder / "images.npy", images)
+        self.run(what, model, self.folder / "images.npy", self.folder / "out.npy")
+        return np.load(self.folder / "out.npy")
+
+
+def largest_difference(a, b):
+    return float(np.abs(a - b).max()) if a.shape == b.shape else float("nan")
+
+
+def round_trip(ours, library, model_path, images):
+    """Our file into `library`, what it saves back into ours, before and after training there."""
+    name = f"{library.__name__} {library.__version__}, {model_path.name}"
+    reconstructed = ours.compute("predict", model_path, images)
+    latent = ours.compute("encode", model_path, images)
+
+    model = library.models.load_model(model_path, compile=False)
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    theirs = model.predict(images, verbose=0)
+    check(f"{name} reconstructs", largest_difference(theirs, reconstructed), TOLERANCE)
+    their_latent = encoder.predict(images, verbose=0)
+    check(f"{name} encodes", largest_difference(their_latent, latent),
+          LATENT_TOLERANCE * float(np.abs(latent).max()))
+    check(f"{name} decodes", largest_difference(decoder.predict(their_latent, verbose=0), theirs),
+          TOLERANCE)
+
+    for suffix in ("h5", "keras"):
+        saved = ours.folder / f"saved.{suffix}"
+        model.save(saved)
+        check(f"{name} saves .{suffix}",
+              largest_difference(ours.compute("predict", saved, images), reconstructed), 0)
+
+    # Trained further there: other weights and moving statistics, the optimizer's state beside them.
+    library.utils.set_random_seed(42)
+    model.compile(loss="mse", optimizer=library.optimizers.Adam(learning_rate=1e-3))
+    model.fit(images, images, epochs=2, batch_size=4, verbose=0)
+    for suffix in ("h5", "keras"):
+        saved, back = ours.folder / f"trained.{suffix}", ours.folder / "back.h5"
+        model.save(saved)
+        ours.run("convert", saved, back)
+        weights = library.models.load_model(back, compile=False).get_weights()
+        check(f"{name} trains and saves .{suffix}",
+              max(map(largest_difference, weights, model.get_weights())), 0)
+
+
+def main():
+    program, golden = sys.argv[1], Path(sys.argv[2])
+    small = golden / "small"
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        ours = Ours(program, folder)
+        ours.run("convert", golden / "trained/autoencoder.model", folder / "mnist.h5")
+        ours.run("convert", small / "h10w14c2_f4_l3_b5/keras3.keras", folder / "small.h5")
+        ours.run("make", folder / "fresh.h5")
+        cases = [("mnist.h5", golden / "forward/x.npy"),
+                 ("small.h5", small / "h10w14c2_f4_l3_b5/x.npy"),
+                 ("fresh.h5", small / "h32w24c3_f8-16-24_l5_b3/x.npy")]
+        for library in (keras, tf_keras):
+            for name, images in cases:
+                round_trip(ours, library, folder / name, np.load(images))
+    print(f"{failures} failed" if failures else "all passed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
