@@ -111,7 +111,7 @@ bool Hdf5Reader::has_attribute(std::string_view path, std::string_view name) con
 hdf5::Attribute Hdf5Reader::attribute(std::string_view path, std::string_view name) const {
   for (const hdf5::Message& message : hdf5::object_messages(bytes_, address_of(path))) {
     if (message.type != hdf5::MessageType::attribute) continue;
-    const hdf5::Attribute attribute = hdf5::parse_attribute(message.data);
+    hdf5::Attribute attribute = hdf5::parse_attribute(message.data);
     if (attribute.name == name) return attribute;
   }
   throw Error("{} is missing", attribute_name(path, name));

@@ -25,7 +25,8 @@ class Handle {
   void reset() {
     if (id_ >= 0) close_(std::exchange(id_, -1));
   }
-  operator hid_t() const { return id_; }
+  // Implicit, as libhdf5's functions take it.
+  operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor)
 
  private:
   hid_t id_ = -1;

@@ -150,7 +150,7 @@ std::string input_of(const LayerEntry& entry) {
   constexpr size_t kMaxCalls = 2;
   const Node calls = entry.node["inbound_nodes"];
   const size_t count = calls.size(kMaxCalls);
-  const std::string input = input_of(calls.at(0));
+  std::string input = input_of(calls.at(0));
   for (size_t i = 1; i < count; ++i) {
     if (input_of(calls.at(i)) != input) calls.refuse("one input");
   }
