@@ -22,7 +22,7 @@ auto throws(const Parts&... parts) {
   return ThrowsMessage<Kind>(AllOf(HasSubstr(parts)..., Not(HasSubstr("\n"))));
 }
 
-class EngineArgumentsTest : public EngineTest {
+class DeviceArgumentsTest : public DeviceTest {
  protected:
   const Architecture architecture_ = conv_autoencoder(8, 4, 1, {3}, 2);
   const Weights weights_ = lively_weights(architecture_, 1);
@@ -33,7 +33,7 @@ class EngineArgumentsTest : public EngineTest {
   NoProgress nobody_;
 };
 
-TEST_P(EngineArgumentsTest, PixelsThatAreNoNumbersNameTheirImage) {
+TEST_P(DeviceArgumentsTest, PixelsThatAreNoNumbersNameTheirImage) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(), -0.001f, 1.001f}) {
     auto pixels = random_images<float>(architecture_.image(), 10, 2);
     pixels.pixels[7 * 32 + 31] = bad;
@@ -43,14 +43,14 @@ TEST_P(EngineArgumentsTest, PixelsThatAreNoNumbersNameTheirImage) {
   }
 }
 
-TEST_P(EngineArgumentsTest, EmptySetsCanBeUploadedAndScored) {
+TEST_P(DeviceArgumentsTest, EmptySetsCanBeUploadedAndScored) {
   TestImages<uint8_t> none{architecture_.image(), {}};
   const auto images = device_->upload(none.view());
   EXPECT_EQ(images->size(), 0u);
   EXPECT_TRUE(scores(*network_, *images).empty());
 }
 
-TEST_P(EngineArgumentsTest, ImagesOfAnotherSize) {
+TEST_P(DeviceArgumentsTest, ImagesOfAnotherSize) {
   const auto wide = random_images<uint8_t>({4, 12, 1}, 3, 3);
   const auto images = device_->upload(wide.view());
   const auto refused = throws("8x4x1", "12x4x1");
@@ -63,7 +63,7 @@ TEST_P(EngineArgumentsTest, ImagesOfAnotherSize) {
               refused);
 }
 
-TEST_P(EngineArgumentsTest, RangesAndPositionsOutsideOfTheSet) {
+TEST_P(DeviceArgumentsTest, RangesAndPositionsOutsideOfTheSet) {
   std::vector<float> codes(22);
   EXPECT_THAT([&] { scores(*network_, *images_, {0, 11}); }, throws("11", "10"));
   EXPECT_THAT([&] { network_->encode(*images_, {0, 11}, codes); }, throws("11", "10"));
@@ -77,14 +77,14 @@ TEST_P(EngineArgumentsTest, RangesAndPositionsOutsideOfTheSet) {
       throws("10"));
 }
 
-TEST_P(EngineArgumentsTest, NothingToTrainOrEvaluateOn) {
+TEST_P(DeviceArgumentsTest, NothingToTrainOrEvaluateOn) {
   const std::vector<uint32_t> none;
   EXPECT_THAT([&] { network_->evaluate(*images_, none); }, throws());
   EXPECT_THAT([&] { network_->train_epoch(*images_, none, 2, std::vector<double>{}, nobody_); },
               throws());
 }
 
-TEST_P(EngineArgumentsTest, StepsThatDoNotFit) {
+TEST_P(DeviceArgumentsTest, StepsThatDoNotFit) {
   EXPECT_THAT([&] { network_->train_epoch(*images_, in_order(10), 0, std::vector{1e-3}, nobody_); },
               throws("batch size", "0"));
   // Three steps of four images.
@@ -95,7 +95,7 @@ TEST_P(EngineArgumentsTest, StepsThatDoNotFit) {
       throws("3", "2", "learning rate"));
 }
 
-TEST_P(EngineArgumentsTest, ResultsThatDoNotFit) {
+TEST_P(DeviceArgumentsTest, ResultsThatDoNotFit) {
   std::vector<float> short_by_one(19);
   EXPECT_THAT([&] { network_->encode(*images_, {0, 10}, short_by_one); }, throws("20", "19"));
   EXPECT_THAT([&] { network_->reconstruct(*images_, {0, 10}, short_by_one); }, throws("320", "19"));
@@ -105,13 +105,13 @@ TEST_P(EngineArgumentsTest, ResultsThatDoNotFit) {
   EXPECT_THAT([&] { some->download(image); }, throws("10", "32"));
 }
 
-TEST_P(EngineArgumentsTest, OrderStatisticsThatDoNotExist) {
+TEST_P(DeviceArgumentsTest, OrderStatisticsThatDoNotExist) {
   const auto some = network_->score(*images_, {0, 10}, nobody_);
   EXPECT_THAT([&] { some->select(std::vector<uint64_t>{3, 10}); }, throws("10"));
   EXPECT_TRUE(some->select({}).empty());
 }
 
-TEST_P(EngineArgumentsTest, ScoresThatAreNotNumbersHaveNoOrder) {
+TEST_P(DeviceArgumentsTest, ScoresThatAreNotNumbersHaveNoOrder) {
   // Finite weights whose products are not.
   Weights huge = weights_;
   for (Tensor& tensor : huge.tensors()) {
@@ -126,7 +126,7 @@ TEST_P(EngineArgumentsTest, ScoresThatAreNotNumbersHaveNoOrder) {
   EXPECT_THAT([&] { some->select(std::vector<uint64_t>{0}); }, throws("image 0", "not a number"));
 }
 
-TEST_P(EngineArgumentsTest, WeightsOfAnotherModel) {
+TEST_P(DeviceArgumentsTest, WeightsOfAnotherModel) {
   const Architecture other = conv_autoencoder(8, 4, 1, {4}, 2);
   EXPECT_THAT([&] { device_->network(other, weights_); }, throws("encoder.conv1.kernel"));
   Weights bad = weights_;
@@ -137,7 +137,7 @@ TEST_P(EngineArgumentsTest, WeightsOfAnotherModel) {
   EXPECT_THAT([&] { device_->network(architecture_, bad); }, throws());
 }
 
-TEST_P(EngineArgumentsTest, AnOptimizerStateOfAnotherModel) {
+TEST_P(DeviceArgumentsTest, AnOptimizerStateOfAnotherModel) {
   const Architecture other = conv_autoencoder(8, 4, 1, {4}, 2);
   const OptimizerState state{Weights(architecture_), Weights(other), 1};
   EXPECT_THAT([&] { device_->network(architecture_, weights_, state); },
@@ -146,13 +146,13 @@ TEST_P(EngineArgumentsTest, AnOptimizerStateOfAnotherModel) {
   EXPECT_THAT([&] { device_->network(architecture_, weights_, negative); }, throws("-1"));
 }
 
-TEST_P(EngineArgumentsTest, NetworksLiveOnAfterAnError) {
+TEST_P(DeviceArgumentsTest, NetworksLiveOnAfterAnError) {
   const std::vector<float> before = scores(*network_, *images_);
   EXPECT_THROW(scores(*network_, *images_, {0, 11}), Error);
   EXPECT_EQ(scores(*network_, *images_), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, EngineArgumentsTest, testing::Values("cpu"),
+INSTANTIATE_TEST_SUITE_P(Devices, DeviceArgumentsTest, testing::ValuesIn(device_names()),
                          [](const auto& device) { return device.param; });
 
 TEST(MakeEngineTest, NamesOfDevices) {

@@ -9,7 +9,7 @@
 namespace oddity::test {
 namespace {
 
-TEST_P(EngineTest, ScoresOfTheTrainedModel) {
+TEST_P(DeviceTest, ScoresOfTheTrainedModel) {
   const auto device = engine();
   const Architecture architecture = mnist_architecture();
   const auto network =
@@ -22,10 +22,7 @@ TEST_P(EngineTest, ScoresOfTheTrainedModel) {
   on_device->download(actual);
   const auto expected = read_npy_file<double>(golden("trained/scores_f64.npy")).values;
   ASSERT_EQ(actual.size(), 6809u);
-  // 3e-6 is the noise of implementations that fuse multiplication and addition; the baseline rounds
-  // between the two.
-  const double noise = GetParam() == "cpu_baseline" ? 4e-6 : 3e-6;
-  EXPECT_TRUE(all_near(actual, expected, {.relative = noise}));
+  EXPECT_TRUE(all_near(actual, expected, {.relative = 3e-6}));
 
   // The images above the two thresholds: n·(1−q) of them by definition, which ones is the test.
   for (const auto& [file, flagged] : {std::pair{"q0.999", 7u}, std::pair{"q0.99", 69u}}) {
@@ -90,7 +87,7 @@ TEST_P(EngineTest, FirstStepOnMnist) {
   expect_near(network->weights(), golden_parameters("step/after1"), {.absolute = 1.4e-4});
 }
 
-TEST_P(EngineTest, TenStepsOnMnist) {
+TEST_P(DeviceTest, TenStepsOnMnist) {
   const auto device = engine();
   const Architecture architecture = mnist_architecture();
   const auto network = device->network(architecture, golden_weights(architecture, "init"));

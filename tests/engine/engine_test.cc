@@ -28,8 +28,13 @@ bool has(cpu::Simd simd) {
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, testing::ValuesIn(engine_names()),
                          [](const auto& engine) { return engine.param; });
 
+INSTANTIATE_TEST_SUITE_P(Devices, DeviceTest, testing::ValuesIn(device_names()),
+                         [](const auto& device) { return device.param; });
+
+std::vector<std::string> device_names() { return {"cpu"}; }
+
 std::vector<std::string> engine_names() {
-  std::vector<std::string> names = {"cpu"};
+  std::vector<std::string> names = device_names();
   for (const auto& [name, simd] : kInstructionSets) {
     if (has(simd)) names.push_back(name);
   }

@@ -14,13 +14,19 @@
 
 namespace oddity::test {
 
-/// What is tested: a device's name as make_engine takes it, or cpu_<instruction set>.
+/// Devices that can be tested here, as make_engine names them.
+std::vector<std::string> device_names();
+/// The same, and cpu_<instruction set> for those that the CPU engine does not choose by itself.
 std::vector<std::string> engine_names();
 
+/// The parameter is one of engine_names().
 class EngineTest : public testing::TestWithParam<std::string> {
  protected:
   static std::unique_ptr<Engine> engine(const EngineOptions& options = {.threads = 2});
 };
+
+/// What takes long, or does not touch a pixel: on devices only.
+class DeviceTest : public EngineTest {};
 
 /// Keeps what a network reports while it trains.
 class StepRecorder final : public Progress {

@@ -1,5 +1,6 @@
 // Training as its callers see it: a loss that falls, progress, and stopping.
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "engine/engine_test.h"
@@ -39,7 +40,7 @@ class Stopper final : public Progress {
   int reports_ = 0;
 };
 
-TEST_P(EngineTest, ShortRunLearns) {
+TEST_P(DeviceTest, ShortRunLearns) {
   const auto device = engine();
   Mnist320 mnist(*device);
   const double before = mnist.network->evaluate(*mnist.images, in_order(320));
@@ -60,7 +61,7 @@ TEST_P(EngineTest, ShortRunLearns) {
   EXPECT_LT(mnist.network->evaluate(*mnist.images, in_order(320)), before);
 }
 
-TEST_P(EngineTest, TrainingReportsEveryStep) {
+TEST_P(DeviceTest, TrainingReportsEveryStep) {
   const auto device = engine();
   Mnist320 mnist(*device);
   StepRecorder recorder;
@@ -72,7 +73,7 @@ TEST_P(EngineTest, TrainingReportsEveryStep) {
   EXPECT_NEAR(stats.loss, (32 * losses.at(0) + 32 * losses.at(1) + 6 * losses.at(2)) / 70, 1e-12);
 }
 
-TEST_P(EngineTest, ScoringReportsWhereItStands) {
+TEST_P(DeviceTest, ScoringReportsWhereItStands) {
   const auto device = engine({.threads = 2, .max_batch = 32});
   Mnist320 mnist(*device);
   StepRecorder recorder;
@@ -83,7 +84,20 @@ TEST_P(EngineTest, ScoringReportsWhereItStands) {
   EXPECT_EQ(recorder.total(), 100u);
 }
 
-TEST_P(EngineTest, TrainingCanBeStopped) {
+TEST_P(EngineTest, DivergedTrainingShowsInTheLoss) {
+  // A step that overflows every later product: a loss that stays finite would hide it.
+  const Architecture architecture = conv_autoencoder(8, 8, 1, {3}, 2);
+  const auto pixels = random_images<uint8_t>(architecture.image(), 6, /*seed=*/6);
+  const auto device = engine();
+  const auto network = device->network(architecture, lively_weights(architecture, 6));
+  const auto images = device->upload(pixels.view());
+  NoProgress nobody;
+  const std::vector<double> rates = {1e38, 1e38};
+  EXPECT_FALSE(std::isfinite(network->train_epoch(*images, in_order(6), 3, rates, nobody).loss));
+  EXPECT_FALSE(std::isfinite(network->evaluate(*images, in_order(6))));
+}
+
+TEST_P(DeviceTest, TrainingCanBeStopped) {
   const auto device = engine();
   Mnist320 mnist(*device);
   Stopper stopper(2);
@@ -101,7 +115,7 @@ TEST_P(EngineTest, TrainingCanBeStopped) {
   EXPECT_EQ(mnist.network->optimizer().step, 3);
 }
 
-TEST_P(EngineTest, ScoringCanBeStopped) {
+TEST_P(DeviceTest, ScoringCanBeStopped) {
   const auto device = engine({.threads = 2, .max_batch = 32});
   Mnist320 mnist(*device);
   Stopper stopper(1);
