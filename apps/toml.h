@@ -1,5 +1,5 @@
-// The part of TOML that settings need: tables, and keys with strings, numbers, booleans and arrays
-// of these.
+// Settings files: TOML, of which tables of keys with strings, numbers, booleans and arrays of these
+// mean something here.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace oddity {
 
 /// `key = value` in table `[table]` (empty above the first table). `values` holds one text, or
-/// those of an array: strings without their quotes, numbers and booleans as written.
+/// those of an array: strings without their quotes, numbers and booleans as they would be typed.
 struct TomlEntry {
   std::string table;
   std::string key;
@@ -17,8 +17,8 @@ struct TomlEntry {
   int line = 0;
 };
 
-/// Strict: a line that is not understood, a key given twice and a value without quotes that is
-/// neither number nor boolean throw Error beginning with `name`, naming the line.
+/// Sorted by table and key. Throws Error beginning with `name` and the line for what is no TOML, a
+/// key given twice, a date or a table within a table.
 std::vector<TomlEntry> parse_toml(std::string_view text, std::string_view name);
 
 }  // namespace oddity
