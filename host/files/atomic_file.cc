@@ -22,7 +22,7 @@ namespace {
 
 /// The system's words for `code` and, where a person can do something about it, what.
 std::string cause(int code) {
-  const std::string words = std::generic_category().message(code);
+  std::string words = std::generic_category().message(code);
   switch (code) {
     case ENOSPC:
     case EDQUOT:

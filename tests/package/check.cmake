@@ -14,10 +14,20 @@ endfunction()
 run(${CMAKE_COMMAND} --install ${build} --prefix ${folder}/first)
 file(RENAME ${folder}/first ${folder}/moved)  # nothing may depend on where it was installed
 
+# What README.md shows is what is run here.
+file(READ ${CMAKE_CURRENT_LIST_DIR}/../../README.md readme)
+file(READ ${CMAKE_CURRENT_LIST_DIR}/consumer/main.cc example)
+string(REGEX REPLACE "^[^\n]*\n" "" example "${example}")  # the first line says where it belongs
+string(FIND "${readme}" "${example}" position)
+if(position EQUAL -1)
+  message(FATAL_ERROR "README.md and consumer/main.cc differ")
+endif()
+string(REGEX MATCH "```toml\n([^`]*)```" settings "${readme}")
+file(WRITE ${folder}/run/run.toml "${CMAKE_MATCH_1}")
+
 # Moved and with the build tree's data out of reach, the program still finds its own.
-file(MAKE_DIRECTORY ${folder}/run)
 run(${CMAKE_COMMAND} -E chdir ${folder}/run ${folder}/moved/${bindir}/oddity train
-    --dataset images.npz --model autoencoder.h5 --epochs 1 --filters 2 --latent-dim 2)
+    --config run.toml --epochs 1)
 
 run(${CMAKE_COMMAND} -G ${generator} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${folder}/consumer
     -D CMAKE_PREFIX_PATH=${folder}/moved -D CMAKE_CXX_COMPILER=${compiler} -D CMAKE_BUILD_TYPE=Release)

@@ -13,8 +13,8 @@
 
 namespace oddity::reference {
 
-/// Keras' LeakyReLU keeps its slope in float32 whatever the type of its input: with the decimal .2 the
-/// goldens differ in the eighth digit, with this one in none.
+/// Keras' LeakyReLU keeps its slope in float32 whatever the type of its input: with the decimal .2
+/// the goldens differ in the eighth digit, with this one in none.
 inline constexpr double kSlope = static_cast<double>(0.2f);
 inline constexpr double kEpsilon = 1e-3;
 

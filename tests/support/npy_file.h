@@ -44,7 +44,9 @@ NpyFile<T> read_npy_file(const std::filesystem::path& path) {
     throw std::runtime_error(path.string() + " is not of the type asked for: " + text);
   }
   file.values.resize(count);
-  std::memcpy(file.values.data(), bytes.data() + 10 + header, count * sizeof(T));
+  if (count > 0) {
+    std::memcpy(file.values.data(), bytes.data() + 10 + header, count * sizeof(T));
+  }
   return file;
 }
 

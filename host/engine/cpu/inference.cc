@@ -100,8 +100,7 @@ void Inference::decode(int thread, const float* latent, int64_t n, const Selecti
   const int64_t image_size = plan_.architecture.image().size();
   expand(plan_, kernels_, latent, n, parameters_ + plan_.dense2, parameters_ + plan_.dense2_bias,
          hidden, scratch.hidden.get());
-  const Pixels last{plan_.last_in.height, plan_.last_in.width, plan_.last_vectors,
-                    plan_.last_in.row()};
+  const Pixels last = inside_of(plan_.last_in, plan_.last_vectors);
   for (int64_t first = 0; first < n; first += plan_.group) {
     const int64_t count = std::min(plan_.group, n - first);
     for (size_t stage = first_stage; stage < plan_.stages.size(); ++stage) {

@@ -23,7 +23,7 @@ namespace oddity::cpu::HWY_NAMESPACE {
 
 const Kernels& table() {
   static const Kernels kernels = {
-      .name = hwy::TargetName(HWY_TARGET),
+      .name = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 ? "AVX-512" : hwy::TargetName(HWY_TARGET),
       .lanes = kLanes,
       .conv = conv,
       .weight_gradient = weight_gradient,

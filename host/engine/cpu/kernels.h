@@ -63,7 +63,7 @@ struct Pixels {
 
 /// One instruction set's loops.
 struct Kernels {
-  std::string name;  // "AVX-512", "AVX2", "SSE2", …
+  std::string name;  // "AVX-512", "AVX2", "SSE4", "NEON"
   int64_t lanes;     // floats in a vector
 
   /// The convolution described by `pass` of `operands`.

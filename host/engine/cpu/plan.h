@@ -25,6 +25,11 @@ struct Grid {
   int64_t pixels() const { return height * width; }
 };
 
+/// What kernels need to know of a grid's inside.
+inline Pixels inside_of(const Grid& grid, int64_t vectors) {
+  return {grid.height, grid.width, vectors, grid.row()};
+}
+
 enum class StageKind { convolution, transposed };
 
 /// A stride-2 convolution of either kind, with the LeakyReLU and batch normalisation behind it.

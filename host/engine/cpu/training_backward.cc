@@ -1,0 +1,181 @@
+// The way back of a training step: from the loss to the gradient of every parameter.
+#include <algorithm>
+
+#include "engine/cpu/dense.h"
+#include "engine/cpu/training.h"
+
+namespace oddity::cpu {
+
+void Training::last(const Block& block, int thread) {
+  Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+  const size_t index = plan_.stages.size() - 1;
+  const Stage& stage = plan_.stages[index];
+  StageState& state = stages_[index];
+  const float* weights = parameters_->weights.get();
+  const int64_t depth = plan_.architecture.depth;
+  const Grid& in = plan_.last_in;
+  const Grid& delta = plan_.last_delta;
+  const Pixels pixels = inside_of(in, plan_.last_vectors);
+
+  float* gradient = part_gradient(block.index);
+  float* dbias = gradient + plan_.last_bias;
+  std::fill_n(gradient + plan_.last_kernel, 9 * depth * in.channels, 0.0f);
+  std::fill_n(dbias, depth, 0.0f);
+  std::fill_n(state.sums.data() + block.index * 2 * in.channels, 2 * in.channels, 0.0);
+
+  GradientPass window;
+  window.rows = in.height;
+  window.width = in.width;
+  window.x_row = delta.row();
+  window.x_step = delta.channels;
+  window.g_row = in.row();
+  window.g_step = in.channels;
+  window.g_offset[0] = in.origin();
+  ConvOperands back;
+  back.in = scratch.last_delta.get();
+  back.in_channels = depth;
+  back.out_vectors = plan_.last_vectors;
+  back.weights = weights + plan_.last_kernel;
+  back.block_inputs = 9 * depth;
+
+  for (int64_t i = block.begin; i < block.end; ++i) {
+    const float* image = pixels_.get() + i * plan_.architecture.image().size();
+    kernels_.affine(pixels, activation(index, i), scale(index), shift(index),
+                    scratch.last_in.get() + in.origin());
+    kernels_.conv_to_pixels(pixels, scratch.last_in.get(), weights + plan_.last_kernel,
+                            weights + plan_.last_bias, depth, scratch.logits.get());
+    float* inside = scratch.last_delta.get() + delta.origin();
+    losses_[static_cast<size_t>(i)] =
+        kernels_.reconstruction_gradient(scratch.logits.get(), image, in.height, in.width * depth,
+                                         1.0f / static_cast<float>(n_), inside, delta.row());
+
+    std::vector<double>& sums = scratch.sums;
+    for (int64_t d = 0; d < depth; ++d) {
+      double sum = 0;
+      for (int64_t y = 0; y < in.height; ++y) {
+        for (int64_t x = 0; x < in.width; ++x) {
+          sum += static_cast<double>(inside[y * delta.row() + x * depth + d]);
+        }
+      }
+      dbias[d] += static_cast<float>(sum);
+    }
+    kernels_.window_gradient(window, delta.row(), scratch.last_delta.get(), scratch.last_in.get(),
+                             depth, plan_.last_vectors, gradient + plan_.last_kernel);
+    back.out = state.gradient.get() + i * stage.out.size();
+    kernels_.conv(plan_.last_data_gradient, back);
+    kernels_.gradient_sums(back.out, activation(index, i), state.mean.get(), stage.out.pixels(),
+                           stage.out_vectors, sums.data(), sums.data() + stage.out.channels);
+    add_sums(state, block.index, stage.out.channels, scratch);
+  }
+}
+
+void Training::finish_backward(size_t index) {
+  const Stage& stage = plan_.stages[index];
+  StageState& state = stages_[index];
+  const int64_t channels = stage.out.channels;
+  const auto count = static_cast<double>(n_ * stage.out.pixels());
+  // Batch normalisation's own gradients need no parts: the first one holds them, the others zero.
+  float* gradient = part_gradient(0);
+  for (int64_t c = 0; c < stage.out_channels; ++c) {
+    double sum = 0, products = 0;
+    for (int64_t block = 0; block < blocks_; ++block) {
+      sum += state.sums[static_cast<size_t>(block * 2 * channels + c)];
+      products += state.sums[static_cast<size_t>((block * 2 + 1) * channels + c)];
+    }
+    const auto inverse = static_cast<double>(state.inverse_deviation.get()[c]);
+    const auto scale = static_cast<double>(state.scale.get()[c]);
+    const double dgamma = products * inverse;
+    gradient[stage.gamma + c] = static_cast<float>(dgamma);
+    gradient[stage.beta + c] = static_cast<float>(sum);
+    state.k1.get()[c] = static_cast<float>(scale);
+    state.k2.get()[c] = static_cast<float>(scale * inverse * dgamma / count);
+    state.k3.get()[c] = static_cast<float>(scale * sum / count);
+  }
+}
+
+void Training::backward(size_t index, const Block& block, int thread) {
+  const Stage& stage = plan_.stages[index];
+  StageState& state = stages_[index];
+  Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+  float* gradient = part_gradient(block.index);
+  std::fill_n(gradient + stage.kernel, stage.kernel_size, 0.0f);
+  std::fill_n(gradient + stage.bias, stage.out.channels, 0.0f);
+  // The stage before, whose batch normalisation this stage's data gradient reaches; the first
+  // decoder stage reaches the dense layers instead.
+  const bool reaches_norm = index > 0 && index != plan_.encoder_stages;
+  if (reaches_norm) {
+    const int64_t channels = plan_.stages[index - 1].out.channels;
+    std::fill_n(stages_[index - 1].sums.data() + block.index * 2 * channels, 2 * channels, 0.0);
+  }
+  const Pixels pixels = inside_of(stage.delta, stage.out_vectors);
+  const int64_t delta_size = stage.delta.size();
+
+  for (int64_t first = block.begin; first < block.end; first += plan_.group) {
+    const int64_t count = std::min(plan_.group, block.end - first);
+    const float* in = stage_input(index, first, count, scratch);
+    float* delta = scratch.delta[index].get();
+    for (int64_t i = 0; i < count; ++i) {
+      kernels_.batch_norm_gradient(
+          pixels, state.gradient.get() + (first + i) * stage.out.size(),
+          activation(index, first + i),
+          {state.mean.get(), state.k1.get(), state.k2.get(), state.k3.get()}, kLeakyReluSlope,
+          delta + i * delta_size + stage.delta.origin(), gradient + stage.bias);
+      if (index == 0) {
+        kernels_.window_gradient(stage.weight_gradient, stage.in.row(), in + i * stage.in.size(),
+                                 delta + i * delta_size, stage.in_channels, stage.out_vectors,
+                                 gradient + stage.kernel);
+      } else {
+        kernels_.weight_gradient(stage.weight_gradient, in + i * stage.in.size(),
+                                 delta + i * delta_size, stage.in_channels, stage.out_vectors,
+                                 gradient + stage.kernel, 9 * stage.in_channels, 0);
+      }
+    }
+    if (index == 0) continue;
+
+    const int64_t out_size = stage.in.pixels() * stage.in.channels;
+    ConvOperands back;
+    back.in = delta;
+    back.in_image = delta_size;
+    back.out =
+        (reaches_norm ? stages_[index - 1].gradient : feature_gradient_).get() + first * out_size;
+    back.out_image = out_size;
+    back.images = count;
+    back.in_channels = stage.out_channels;
+    back.out_vectors = stage.data_gradient_vectors;
+    back.weights = turned_.get() + stage.turned;
+    back.block_inputs = 9 * stage.out_channels;
+    for (const ConvPass& pass : stage.data_gradient) kernels_.conv(pass, back);
+    if (!reaches_norm) continue;
+    const Stage& before = plan_.stages[index - 1];
+    for (int64_t i = 0; i < count; ++i) {
+      kernels_.gradient_sums(back.out + i * out_size, activation(index - 1, first + i),
+                             stages_[index - 1].mean.get(), before.out.pixels(), before.out_vectors,
+                             scratch.sums.data(), scratch.sums.data() + before.out.channels);
+      add_sums(stages_[index - 1], block.index, before.out.channels, scratch);
+    }
+  }
+}
+
+void Training::middle_backward(const Block& block, int thread) {
+  Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+  const size_t deepest = plan_.encoder_stages - 1;
+  StageState& state = stages_[deepest];
+  const int64_t channels = plan_.encoded.channels;
+  const int64_t count = block.end - block.begin;
+  float* latent_gradient = latent_gradient_.get() + block.begin * plan_.latent();
+  float* gradient = state.gradient.get() + block.begin * plan_.features;
+  project(plan_, kernels_, feature_gradient_.get() + block.begin * plan_.features, count,
+          turned_.get() + plan_.turned_dense2, nullptr, scratch.projection.get(), latent_gradient);
+  expand(plan_, kernels_, latent_gradient, count, turned_.get() + plan_.turned_dense1, nullptr,
+         plan_.encoded, gradient);
+  std::fill_n(state.sums.data() + block.index * 2 * channels, 2 * channels, 0.0);
+  for (int64_t i = 0; i < count; ++i) {
+    kernels_.gradient_sums(gradient + i * plan_.features, activation(deepest, block.begin + i),
+                           state.mean.get(), plan_.encoded.pixels(),
+                           plan_.stages[deepest].out_vectors, scratch.sums.data(),
+                           scratch.sums.data() + channels);
+    add_sums(state, block.index, channels, scratch);
+  }
+}
+
+}  // namespace oddity::cpu
