@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace oddity::hdf5 {
 namespace {
@@ -229,22 +230,22 @@ uint64_t array_bytes(const std::vector<int64_t>& extents, const Type& type) {
   return bytes;
 }
 
-Attribute parse_attribute(std::string_view message) {
+std::optional<Attribute> parse_attribute(std::string_view message, std::string_view wanted) {
   Fields fields(message, "an attribute");
   const uint64_t version = fields.number(1);
   if (version < 1 || version > 3) throw Error("damaged HDF5: an attribute of version {}", version);
   const uint64_t flags = fields.number(1);
-  if (version > 1 && (flags & kSharedParts) != 0) {
-    throw Error("an attribute uses a named datatype, which is not supported");
-  }
   const uint64_t name_size = fields.number(2);
   const uint64_t type_size = fields.number(2);
   const uint64_t space_size = fields.number(2);
   if (version == 3) fields.take(1);  // character set of the name
   const auto part = [&](uint64_t size) { return fields.take(version == 1 ? padded(size) : size); };
-  Attribute attribute;
   const std::string_view name = part(name_size);
-  attribute.name = name.substr(0, name.find('\0'));
+  if (name.substr(0, name.find('\0')) != wanted) return std::nullopt;
+  if (version > 1 && (flags & kSharedParts) != 0) {
+    throw Error("attribute {} uses a named datatype, which is not supported", printable(wanted));
+  }
+  Attribute attribute;
   attribute.type = parse_type(part(type_size).substr(0, type_size));
   attribute.extents = parse_extents(part(space_size).substr(0, space_size));
   attribute.data = fields.take(array_bytes(attribute.extents, attribute.type));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,13 +68,13 @@ std::vector<int64_t> parse_extents(std::string_view message);
 uint64_t array_bytes(const std::vector<int64_t>& extents, const Type& type);
 
 struct Attribute {
-  std::string_view name;
   Type type;
   std::vector<int64_t> extents;
   std::string_view data;
 };
 
-Attribute parse_attribute(std::string_view message);
+/// The attribute in `message`, where it is the `wanted` one; others may be of any type.
+std::optional<Attribute> parse_attribute(std::string_view message, std::string_view wanted);
 
 /// The members of a group, by name, from its symbol-table message.
 std::map<std::string, uint64_t> group_members(std::string_view file, std::string_view message);

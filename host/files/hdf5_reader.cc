@@ -10,6 +10,8 @@
 namespace oddity {
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "arrays are given as they lie in files");
+
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 // All texts of one attribute together; Keras' largest, the configuration, takes a few 10 kB.
 constexpr size_t kMaxText = size_t{16} << 20;
@@ -98,23 +100,23 @@ uint64_t Hdf5Reader::address_of(std::string_view path) const {
 
 bool Hdf5Reader::has(std::string_view path) const { return find(path).has_value(); }
 
-bool Hdf5Reader::has_attribute(std::string_view path, std::string_view name) const {
+std::optional<hdf5::Attribute> Hdf5Reader::find_attribute(std::string_view path,
+                                                          std::string_view name) const {
   for (const hdf5::Message& message : hdf5::object_messages(bytes_, address_of(path))) {
-    if (message.type == hdf5::MessageType::attribute &&
-        hdf5::parse_attribute(message.data).name == name) {
-      return true;
-    }
+    if (message.type != hdf5::MessageType::attribute) continue;
+    if (auto attribute = hdf5::parse_attribute(message.data, name)) return attribute;
   }
-  return false;
+  return std::nullopt;
+}
+
+bool Hdf5Reader::has_attribute(std::string_view path, std::string_view name) const {
+  return find_attribute(path, name).has_value();
 }
 
 hdf5::Attribute Hdf5Reader::attribute(std::string_view path, std::string_view name) const {
-  for (const hdf5::Message& message : hdf5::object_messages(bytes_, address_of(path))) {
-    if (message.type != hdf5::MessageType::attribute) continue;
-    hdf5::Attribute attribute = hdf5::parse_attribute(message.data);
-    if (attribute.name == name) return attribute;
-  }
-  throw Error("{} is missing", attribute_name(path, name));
+  auto found = find_attribute(path, name);
+  if (!found) throw Error("{} is missing", attribute_name(path, name));
+  return std::move(*found);
 }
 
 std::vector<std::string> Hdf5Reader::texts(std::string_view path, std::string_view name) const {

@@ -49,6 +49,7 @@ class Hdf5Reader {
  private:
   std::optional<uint64_t> find(std::string_view path) const;
   uint64_t address_of(std::string_view path) const;
+  std::optional<hdf5::Attribute> find_attribute(std::string_view path, std::string_view name) const;
   hdf5::Attribute attribute(std::string_view path, std::string_view name) const;
 
   std::string bytes_;

@@ -231,6 +231,24 @@ TEST_F(HostileModel, OpensNoOtherFile) {
               Not(HasSubstr("(no error)")));
 }
 
+// What others put beside Keras' attributes is none of ours, of whatever type.
+TEST_F(HostileModel, ForeignAttributesDoNotMatter) {
+  EXPECT_EQ(refusal_after([](hid_t f) {
+              const hid_t space = H5Screate(H5S_NULL);
+              const hid_t pair = H5Tcreate(H5T_COMPOUND, 8);
+              H5Tinsert(pair, "a", 0, H5T_NATIVE_INT);
+              H5Tinsert(pair, "b", 4, H5T_NATIVE_FLOAT);
+              for (const char* group : {"/", "model_weights/encoder", "oddity"}) {
+                const hid_t object = H5Oopen(f, group, H5P_DEFAULT);
+                H5Aclose(H5Acreate2(object, "note", pair, space, H5P_DEFAULT, H5P_DEFAULT));
+                H5Oclose(object);
+              }
+              H5Tclose(pair);
+              H5Sclose(space);
+            }),
+            "(no error)");
+}
+
 TEST_F(HostileModel, NewerFormatOfHdf5) {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
