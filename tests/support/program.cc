@@ -34,7 +34,7 @@ Pipe make_pipe() {
   return {ends[0], ends[1]};
 }
 
-Pipe make_terminal(unsigned short columns) {
+Pipe make_terminal(uint16_t columns) {
   Pipe ends;
   winsize window{};
   window.ws_row = 24;

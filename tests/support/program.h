@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -14,7 +15,7 @@ struct ProgramOptions {
   std::filesystem::path folder = ".";                              // where it runs
   std::map<std::string, std::string> variables = {};               // besides those of this process
   enum class Output { pipe, closed, full } output = Output::pipe;  // full: /dev/full
-  unsigned short terminal_columns = 0;  // not 0: standard error is a terminal of that width
+  uint16_t terminal_columns = 0;  // not 0: standard error is a terminal of that width
 };
 
 struct ProgramResult {

@@ -1,0 +1,73 @@
+// oddity inspect: models and data sets, recognised by their content.
+#include "cli/cli_fixture.h"
+#include "support/npy_file.h"
+
+namespace oddity::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class InspectTest : public CliTest {};
+
+TEST_F(InspectTest, AModelOfOurs) {
+  write_images();
+  ASSERT_EQ(run(train_arguments()).exit_code, 0);
+  std::filesystem::rename(folder_ / "model.h5", folder_ / "model.png");  // names mean nothing
+  const ProgramResult text = run({"inspect", "model.png"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_EQ(text.err, "");
+  EXPECT_THAT(text.out, AllOf(HasSubstr("encoder.conv1"), HasSubstr("Conv2DTranspose"),
+                              HasSubstr("4x3x4"), HasSubstr("xxh3:"), HasSubstr("2, loss 0.")));
+  const auto json = nlohmann::json::parse(run({"inspect", "model.png", "--json"}).out);
+  EXPECT_EQ(json["kind"], "model");
+  EXPECT_EQ(json["input"], (std::vector<int>{8, 6, 1}));
+  EXPECT_EQ(json["layers"][0]["weights"], 3 * 3 * 4 + 4);
+  EXPECT_EQ(json["layers"][0]["output"], (std::vector<int>{4, 3, 4}));
+  EXPECT_EQ(json["record"]["epochs"], 2);
+  int64_t sum = 0;
+  for (const auto& layer : json["layers"]) sum += layer["weights"].get<int64_t>();
+  EXPECT_EQ(json["weights"], sum);
+}
+
+TEST_F(InspectTest, ModelsOfKerasHaveOneHashWhateverTheirFormat) {
+  std::string hash;
+  for (const char* name :
+       {"autoencoder.model", "autoencoder_tf_keras.h5", "autoencoder_keras3.keras"}) {
+    const ProgramResult result =
+        run({"inspect", golden(std::string("trained/") + name).string(), "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["weights"], 178769);
+    EXPECT_TRUE(json["record"].is_null());
+    if (hash.empty()) hash = json["hash"];
+    EXPECT_EQ(json["hash"], hash) << name;
+  }
+}
+
+TEST_F(InspectTest, ADataSet) {
+  Dataset dataset = make_images(10);
+  for (size_t i = 0; i < 10; ++i) dataset.label[i] = i < 4 ? 1 : 3;
+  write_dataset(folder_ / "set.npz", dataset);
+  write_dataset(folder_ / "set.npy", dataset);
+  const ProgramResult text = run({"inspect", "set.npz"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("data set"), HasSubstr("8x6x1"), HasSubstr("uint8"),
+                              HasSubstr("label 1"), HasSubstr("xxh3:")));
+  const auto zipped = nlohmann::json::parse(run({"inspect", "set.npz", "--json"}).out);
+  const auto plain = nlohmann::json::parse(run({"inspect", "set.npy", "--json"}).out);
+  EXPECT_EQ(zipped["images"], 10);
+  EXPECT_EQ(zipped["labels"]["3"], 6);
+  EXPECT_EQ(plain["labels"]["unknown"], 10);
+  EXPECT_EQ(zipped["hash"], plain["hash"]);
+}
+
+TEST_F(InspectTest, TheEmbeddedDigits) {
+  const std::string path = std::string(ODDITY_MNIST_DIR) + "/t10k-images-idx3-ubyte.gz";
+  const ProgramResult result = run({"inspect", path, "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out)["images"], 10000);
+}
+
+}  // namespace
+}  // namespace oddity::test
