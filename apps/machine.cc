@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 #include <spng.h>
 #include <sys/utsname.h>
+#include <toml++/toml.h>
 #include <xxhash.h>
 #include <zlib.h>
 
@@ -85,6 +86,7 @@ std::vector<std::pair<std::string, std::string>> libraries() {
       {"libspng", spng_version_string()},
       {"nlohmann-json", version(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                 NLOHMANN_JSON_VERSION_PATCH)},
+      {"toml++", version(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},
       {"xxHash", version(static_cast<int>(XXH_versionNumber() / 10000),
                          static_cast<int>(XXH_versionNumber() / 100 % 100),
                          static_cast<int>(XXH_versionNumber() % 100))},

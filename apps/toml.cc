@@ -36,7 +36,8 @@ std::vector<TomlEntry> parse_toml(std::string_view text, std::string_view name) 
   try {
     root = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    throw Error("{}:{}: {}", name, error.source().begin.line, printable(error.description()));
+    throw Error("{}:{}: {}: settings are written as in `epochs = 20` or `device = \"cpu\"`", name,
+                error.source().begin.line, printable(error.description()));
   }
   std::vector<TomlEntry> entries;
   for (const auto& [key, node] : root) {
