@@ -66,7 +66,7 @@ void check_suffix(const NamedPath& output, const std::string& suffix) {
 
 fs::path embedded_mnist() {
   const fs::path program = fs::read_symlink("/proc/self/exe");
-  const fs::path folder = program.parent_path().parent_path() / "share" / "oddity" / "mnist";
+  fs::path folder = program.parent_path().parent_path() / "share" / "oddity" / "mnist";
   if (fs::is_directory(folder)) return folder;
   throw Error(
       "{}: the embedded MNIST is not there: install Oddity again, or name data with --images",
@@ -76,7 +76,7 @@ fs::path embedded_mnist() {
 std::string shell_word(const fs::path& path) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
-  const std::string text = path.string();
+  std::string text = path.string();
   if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
   std::string quoted = "'";
   for (const char c : printable(text))

@@ -35,7 +35,7 @@ class TerminalTest : public CliTest {
 };
 
 const char* const kKerasLine =
-    "48/48 \\[=+\\] - 0s [0-9]+[um]s/sample - loss: 0\\.[0-9]{4} - val_loss: 0\\.[0-9]{4}";
+    "48/48 \\[=+\\] - [0-9]+s [0-9]+[um]?s/sample - loss: 0\\.[0-9]{4} - val_loss: 0\\.[0-9]{4}";
 
 TEST_F(TerminalTest, ABarOnATerminal) {
   const std::string screen = train({.terminal_columns = 120});
@@ -63,13 +63,13 @@ TEST_F(TerminalTest, TheBarFitsNarrowTerminals) {
 TEST_F(TerminalTest, PlainLinesElsewhere) {
   const std::string lines = train({});
   EXPECT_THAT(lines, Not(HasSubstr("\r")));
-  EXPECT_THAT(lines, HasSubstr("\n48/48 - 0s - loss: 0."));
+  EXPECT_THAT(lines, ContainsRegex("\n48/48 - [0-9]+s - loss: 0\\."));
 }
 
 TEST_F(TerminalTest, StylesMayBeAskedFor) {
   EXPECT_THAT(train({}, {"--progress", "bar"}), ContainsRegex(kKerasLine));
   EXPECT_THAT(train({.terminal_columns = 100}, {"--progress", "plain"}),
-              HasSubstr("48/48 - 0s - loss: 0."));
+              ContainsRegex("48/48 - [0-9]+s - loss: 0\\."));
   EXPECT_THAT(train({.terminal_columns = 100}, {"--progress", "none"}),
               Not(ContainsRegex("Epoch|48/48|Train on")));
 }

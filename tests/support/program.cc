@@ -60,12 +60,14 @@ std::vector<std::string> make_environment(const std::map<std::string, std::strin
     all.emplace_back(text);
   }
   if (!added.contains("TERM")) all.emplace_back("TERM=xterm");
-  for (const auto& [name, value] : added) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : added)
+    all.push_back(std::string(name).append("=").append(value));
   return all;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
+  result.reserve(texts.size() + 1);
   for (std::string& text : texts) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
