@@ -89,7 +89,9 @@ void Network::encode(const Images& images, Range range, std::span<float> out) {
 
 void Network::decode(std::span<const float> latent, std::span<float> out) {
   const auto length = static_cast<size_t>(architecture_.latent_dim);
-  check_size("latent vectors", latent.size() % length, 0);
+  if (latent.size() % length != 0) {
+    throw Error("{} numbers are not latent vectors: each has {}", latent.size(), length);
+  }
   check_size("reconstructions", out.size(),
              latent.size() / length * static_cast<size_t>(architecture_.image().size()));
   do_decode(latent, out);
@@ -112,6 +114,9 @@ std::unique_ptr<Images> Engine::upload(const ImageView& images, std::string_view
 
 std::unique_ptr<Network> Engine::network(const Architecture& architecture, const Weights& weights,
                                          const std::optional<OptimizerState>& optimizer) {
+  // Extents that do not halve would be rounded down here and overrun there.
+  conv_autoencoder(architecture.width, architecture.height, architecture.depth,
+                   architecture.filters, architecture.latent_dim);
   check_weights(weights, architecture);
   if (optimizer.has_value()) {
     check_weights(optimizer->first, architecture);

@@ -22,6 +22,9 @@ bool is_cuda(std::string_view device) {
 }  // namespace
 
 std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options) {
+  if (options.max_batch < 1) {
+    throw ArgumentError("max_batch: at least 1 is needed, not {}", options.max_batch);
+  }
   if (device == "cpu" || device == "auto") return cpu::make_cpu_engine(options);
   if (is_cuda(device)) {
     throw DeviceError("device {} is not available: {}; use --device cpu or auto", device,

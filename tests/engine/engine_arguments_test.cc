@@ -101,6 +101,7 @@ TEST_P(DeviceArgumentsTest, ResultsThatDoNotFit) {
   EXPECT_THAT([&] { network_->reconstruct(*images_, {0, 10}, short_by_one); }, throws("320", "19"));
   std::vector<float> image(32);
   EXPECT_THAT([&] { network_->decode(std::vector<float>(4), image); }, throws("64", "32"));
+  EXPECT_THAT([&] { network_->decode(std::vector<float>(3), image); }, throws("3", "2"));
   const auto some = network_->score(*images_, {0, 10}, nobody_);
   EXPECT_THAT([&] { some->download(image); }, throws("10", "32"));
 }
@@ -146,6 +147,15 @@ TEST_P(DeviceArgumentsTest, AnOptimizerStateOfAnotherModel) {
   EXPECT_THAT([&] { device_->network(architecture_, weights_, negative); }, throws("-1"));
 }
 
+TEST_P(DeviceArgumentsTest, AnArchitectureThatDoesNotHalve) {
+  // Width 9 has the weights of width 8.
+  Architecture odd = architecture_;
+  odd.width = 9;
+  EXPECT_THAT([&] { device_->network(odd, weights_); }, throws("width", "9", "8 or 10"));
+  odd.filters.clear();
+  EXPECT_THAT([&] { device_->network(odd, weights_); }, throws("filters"));
+}
+
 TEST_P(DeviceArgumentsTest, NetworksLiveOnAfterAnError) {
   const std::vector<float> before = scores(*network_, *images_);
   EXPECT_THROW(scores(*network_, *images_, {0, 11}), Error);
@@ -178,6 +188,8 @@ TEST(MakeEngineTest, CudaIsRefusedWithItsReason) {
 
 TEST(MakeEngineTest, ImpossibleOptions) {
   EXPECT_THAT([] { make_engine("cpu", {.threads = -1}); }, throws<ArgumentError>("threads", "-1"));
+  EXPECT_THAT([] { make_engine("cpu", {.max_batch = 0}); },
+              throws<ArgumentError>("max_batch", "0"));
 }
 
 TEST(MakeEngineTest, ThreadsAreSaid) {
