@@ -27,8 +27,8 @@ class Console {
 };
 
 /// Standard input, output and error are open from here on, so that no data file becomes one of
-/// them by accident; writing to an output that was closed still fails. Broken pipes are errors of
-/// the write, not a silent death.
+/// them by accident; writing to an output that was closed still fails. Broken pipes and files
+/// that grow past the user's limit are errors of the write, not a silent death.
 void prepare_standard_streams();
 
 }  // namespace oddity

@@ -17,6 +17,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "files/keras_layers.h"
 #include "files/model_file.h"
 #include "files/zip.h"
 #include "interrupt.h"
@@ -39,26 +40,9 @@ bool holds_model(const std::filesystem::path& path) {
          !read_zip(path, {"config.json"}, kMaxConfigBytes).empty();
 }
 
+/// What Keras calls the layer, but for the sigmoid, which it calls an activation.
 std::string_view name_of(LayerKind kind) {
-  switch (kind) {
-    case LayerKind::conv2d:
-      return "Conv2D";
-    case LayerKind::leaky_relu:
-      return "LeakyReLU";
-    case LayerKind::batch_norm:
-      return "BatchNormalization";
-    case LayerKind::flatten:
-      return "Flatten";
-    case LayerKind::dense:
-      return "Dense";
-    case LayerKind::reshape:
-      return "Reshape";
-    case LayerKind::conv2d_transpose:
-      return "Conv2DTranspose";
-    case LayerKind::sigmoid:
-      return "Sigmoid";
-  }
-  return {};
+  return kind == LayerKind::sigmoid ? "Sigmoid" : keras_class(kind);
 }
 
 /// [14, 14, 32], or [16] for a vector: as Keras prints an output's shape, without the batch.

@@ -1,4 +1,6 @@
 // oddity train, end to end on small sets.
+#include <sys/resource.h>
+
 #include "cli/cli_fixture.h"
 #include "files/model_file.h"
 #include "model/architecture.h"
@@ -158,6 +160,19 @@ TEST_F(TrainTest, AFullDiskLeavesNothingHalfWritten) {
   expect_error(result, 1, {"/dev/full", "No space left"});
   EXPECT_EQ(files().count("model.h5"), 0u);
   for (const std::string& name : files()) EXPECT_FALSE(name.ends_with(".tmp")) << name;
+}
+
+// A process that writes past `ulimit -f` is killed by a signal unless it asks not to be.
+TEST_F(TrainTest, ALimitOnFileSizesIsAnErrorLikeAnother) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 16;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const ProgramResult result = run(train_arguments());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  expect_error(result, 1, {"recon_vis.png", "too large"});
+  EXPECT_EQ(files(), std::set<std::string>{"images.npy"});
 }
 
 TEST_F(TrainTest, TooHighALearningRateIsSaid) {
