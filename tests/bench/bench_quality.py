@@ -2,8 +2,8 @@
 
     $(tests/bench/venv.sh) tests/bench/bench_quality.py
 
-Each run is `oddity train` with another --init-seed, and `oddity find` with its scores. The bands were
-measured over five runs of the reference in tf_keras: mean and standard deviation. Accepted is a mean of
+Each run is `oddity train` with another --init-seed, and `oddity find` with its scores. The bands are
+mean and standard deviation of the reference in tf_keras (see BANDS). Accepted is a mean of
 our runs within 2, and each run within 4 standard deviations. Exit code 1 where one is outside.
 
 The number flagged follows from the quantile alone (7 and 69 of 6809); which images they are is what is
@@ -22,16 +22,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import processes
 
-# name: (mean, standard deviation) over five runs of the reference
+# name: (mean, standard deviation) of the reference. The first four over five runs; the others over
+# eight runs of reference_program.py, --init-seed 42 to 49, on one machine: five had happened to lie
+# closer together (threes of 69: 31.8 ± 0.8, AUROC .9921 ± .0004, AP .50 ± .02) than the reference does.
 BANDS = {
     "loss": (0.00164, 0.00002),
     "val_loss": (0.0020, 0.0001),
     "threshold .999": (0.0283, 0.0022),
     "threes of 7": (5, 1),
-    "threshold .99": (0.0096, 0.0004),
-    "threes of 69": (31.8, 0.8),
-    "AUROC": (0.9921, 0.0004),
-    "AP": (0.50, 0.02),
+    "threshold .99": (0.00944, 0.00029),
+    "threes of 69": (29.5, 2.5),
+    "AUROC": (0.9914, 0.0012),
+    "AP": (0.476, 0.030),
 }
 ANOMALY = 3
 
@@ -94,7 +96,7 @@ def main():
 
     failures = []
     print(f"Default `train` and `find`, init-seeds {arguments.seeds}; {processes.machine()}\n")
-    print("| figure | reference (5 runs) | " +
+    print("| figure | reference | " +
           " | ".join(str(seed) for seed in arguments.seeds) + " | mean | |")
     print("| --- | --- |" + " ---: |" * (len(runs) + 1) + " --- |")
     for name, (mean, deviation) in BANDS.items():
