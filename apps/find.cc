@@ -99,14 +99,10 @@ class Find final : public Command {
 
 Find::Find(CLI::App& program)
     : Command(program, "find", "Find the images of a saved set that do not belong") {
-  const auto add_file = [&](const char* name, std::filesystem::path& path,
-                            const char* description) {
-    return app().add_option(name, path, description)->type_name("FILE")->check(file_name());
-  };
-  add_file("-d,--dataset", dataset_, "The data set: NPZ, NPY, IDX or the reference's pickle")
+  add_file(app(), "-d,--dataset", dataset_, "The data set: NPZ, NPY, IDX or the reference's pickle")
       ->required()
       ->group("Input");
-  add_file("-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
+  add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
       ->required()
       ->group("Input");
   quantile_option_ = app()
@@ -125,10 +121,11 @@ Find::Find(CLI::App& program)
       .add_flag("--fail-on-outliers", fail_on_outliers_,
                 "Exit with 3 where there are outliers; needs a threshold that is not of this run")
       ->group("Threshold");
-  add_file("--montage", montage_, "Picture of the outliers and their reconstructions: .png")
+  add_file(app(), "--montage", montage_, "Picture of the outliers and their reconstructions: .png")
       ->capture_default_str()
       ->group("Output");
-  add_file("--scores", scores_, "Table of all scores: .csv, .jsonl or .npy")->group("Output");
+  add_file(app(), "--scores", scores_, "Table of all scores: .csv, .jsonl or .npy")
+      ->group("Output");
   app().add_flag("--json", json_, "Print the result as JSON")->group("Output");
   add_compute_options(app(), compute_);
   add_config(app(), compute_.config);

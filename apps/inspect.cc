@@ -17,6 +17,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "files/hdf5_reader.h"
 #include "files/keras_layers.h"
 #include "files/model_file.h"
 #include "files/zip.h"
@@ -34,7 +35,7 @@ bool holds_model(const std::filesystem::path& path) {
   char start[8] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof start);
   const std::string_view bytes(start, sizeof start);
-  if (bytes == "\x89HDF\r\n\x1a\n") return true;
+  if (Hdf5Reader::recognises(bytes)) return true;
   constexpr size_t kMaxConfigBytes = 64 << 20;
   return bytes.starts_with("PK\x03\x04") &&
          !read_zip(path, {"config.json"}, kMaxConfigBytes).empty();
@@ -234,11 +235,7 @@ class Inspect final : public Command {
  public:
   explicit Inspect(CLI::App& program)
       : Command(program, "inspect", "Say what a model or a data set holds") {
-    app()
-        .add_option("FILE", file_, "Model or data set, recognised by its content")
-        ->type_name("FILE")
-        ->required()
-        ->check(file_name());
+    add_file(app(), "FILE", file_, "Model or data set, recognised by its content")->required();
     app().add_flag("--json", json_, "Print as JSON");
     app().footer(
         "Examples:\n"

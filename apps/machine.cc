@@ -47,19 +47,6 @@ std::string cpu_name() {
   return "unknown";
 }
 
-/// CPUs that cgroup version 2 (cpu.max: "max 100000" or "150000 100000") or 1 allows.
-std::optional<double> cgroup_quota() {
-  double quota = -1;
-  double period = 0;
-  if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file >> quota >> period) {
-    return quota / period;
-  }
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-  std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  if (quota > 0 && period > 0) return quota / period;
-  return std::nullopt;
-}
-
 }  // namespace
 
 Build build() {

@@ -96,6 +96,11 @@ CLI::Validator file_name() {
   return {[](std::string& text) { return text.empty() ? "name a file" : std::string(); }, ""};
 }
 
+CLI::Option* add_file(CLI::App& command, const char* name, std::filesystem::path& path,
+                      const char* description) {
+  return command.add_option(name, path, description)->type_name("FILE")->check(file_name());
+}
+
 std::shared_ptr<CLI::Formatter> help_formatter() { return std::make_shared<HelpFormatter>(); }
 
 void add_compute_options(CLI::App& command, ComputeOptions& options) {

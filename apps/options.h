@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,10 @@ CLI::Validator positive_number();
 
 /// Accepts anything but an empty text: a file is to be named.
 CLI::Validator file_name();
+
+/// An option that names a file.
+CLI::Option* add_file(CLI::App& command, const char* name, std::filesystem::path& path,
+                      const char* description);
 
 /// Help with defaults in brackets behind the descriptions.
 std::shared_ptr<CLI::Formatter> help_formatter();

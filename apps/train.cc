@@ -111,31 +111,30 @@ Train::Train(CLI::App& program)
 }
 
 void Train::add_outputs() {
-  const auto add = [&](const char* name, std::filesystem::path& path, const char* description) {
-    return app().add_option(name, path, description)->type_name("FILE")->check(file_name());
-  };
   const auto in_group = [](CLI::Option* option) {
     return option->group("Output")->capture_default_str();
   };
-  in_group(add("-d,--dataset", outputs_.dataset, "Where to save the data set: .npz or .npy"))
+  in_group(
+      add_file(app(), "-d,--dataset", outputs_.dataset, "Where to save the data set: .npz or .npy"))
       ->required();
-  in_group(add("-m,--model", outputs_.model, "Where to save the autoencoder: Keras HDF5, .h5"))
+  in_group(add_file(app(), "-m,--model", outputs_.model,
+                    "Where to save the autoencoder: Keras HDF5, .h5"))
       ->required();
-  in_group(add("-v,--vis", outputs_.vis, "Picture of reconstructions: .png"));
-  in_group(add("-p,--plot", outputs_.plot, "Picture of the loss over the epochs: .png or .svg"));
-  in_group(add("--history", outputs_.history, "Table of the loss over the epochs, CSV"));
+  in_group(add_file(app(), "-v,--vis", outputs_.vis, "Picture of reconstructions: .png"));
+  in_group(add_file(app(), "-p,--plot", outputs_.plot,
+                    "Picture of the loss over the epochs: .png or .svg"));
+  in_group(
+      add_file(app(), "--history", outputs_.history, "Table of the loss over the epochs, CSV"));
 }
 
 void Train::add_data() {
   const auto add = [&](CLI::Option* option, const char* type) {
     return option->type_name(type)->group("Data");
   };
-  add(app().add_option("--images", data_.images,
-                       "Images to learn from: IDX(.gz), NPY or NPZ [the embedded MNIST]"),
-      "FILE")
-      ->check(file_name());
-  add(app().add_option("--labels", data_.labels, "Labels of --images: IDX(.gz)"), "FILE")
-      ->check(file_name());
+  add_file(app(), "--images", data_.images,
+           "Images to learn from: IDX(.gz), NPY or NPZ [the embedded MNIST]")
+      ->group("Data");
+  add_file(app(), "--labels", data_.labels, "Labels of --images: IDX(.gz)")->group("Data");
   const CLI::Validator label = whole_number(0, std::numeric_limits<int32_t>::max());
   draw_options_ = {
       add(app().add_option("--valid-label", data_.draw.valid_label, "Label of the normal images"),

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
-#include <string>
 
 #include "core/error.h"
 
@@ -46,18 +45,26 @@ bool spin_until(Ready ready) {
 
 }  // namespace
 
+std::optional<double> cgroup_quota() {
+  double quota = -1;
+  double period = 0;
+  // "<quota> <period>" in microseconds, or "max <period>", which is no number.
+  if (std::ifstream file("/sys/fs/cgroup/cpu.max"); !(file >> quota >> period)) {
+    quota = -1;
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
+    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
+  }
+  if (quota > 0 && period > 0) return quota / period;
+  return std::nullopt;
+}
+
 int available_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
   int count = static_cast<int>(std::thread::hardware_concurrency());
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-  // cgroup v2: "<quota> <period>" in microseconds, or "max <period>".
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (file >> quota >> period && quota != "max" && period > 0) {
-    const double cpus = std::strtod(quota.c_str(), nullptr) / period;
-    if (cpus > 0) count = std::min(count, static_cast<int>(std::ceil(cpus)));
+  if (const std::optional<double> cpus = cgroup_quota()) {
+    count = static_cast<int>(std::min<double>(count, std::ceil(*cpus)));
   }
   return std::max(count, 1);
 }

@@ -6,12 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
 namespace oddity {
 
-/// CPUs this process may use: its affinity mask, further limited by the cgroup's CPU quota.
+/// CPUs that the cgroup (version 2 or 1) allows on average; none: no limit.
+std::optional<double> cgroup_quota();
+
+/// CPUs this process may use: its affinity mask, further limited by cgroup_quota().
 int available_threads();
 
 /// A fixed set of threads, the caller being the first. Idle ones spin for some microseconds, so

@@ -14,10 +14,6 @@ namespace {
 // The last Keras 2: loaders look at the major version to know the layout of a file.
 constexpr const char* kWrittenAs = "2.15.0";
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ","));
-}
-
 /// The array at `path` into `tensor`, whose name and shape are what the architecture needs.
 void read_tensor(const Hdf5Reader& file, const std::string& path, const TensorSpec& spec,
                  Tensor& tensor) {
@@ -28,7 +24,7 @@ void read_tensor(const Hdf5Reader& file, const std::string& path, const TensorSp
   }
   if (array.shape != spec.shape) {
     throw Error("array {} is {}, the model's configuration needs {}", printable(path),
-                shape_text(array.shape), shape_text(spec.shape));
+                extents_text(array.shape), extents_text(spec.shape));
   }
   // Only now: the file does hold that many bytes.
   tensor.name = spec.name;

@@ -1,6 +1,5 @@
 #include "model/architecture.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "core/error.h"

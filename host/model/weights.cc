@@ -9,10 +9,6 @@
 namespace oddity {
 namespace {
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ","));
-}
-
 bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> suffixes) {
   return std::any_of(suffixes.begin(), suffixes.end(),
                      [name](std::string_view suffix) { return name.ends_with(suffix); });
@@ -66,6 +62,10 @@ Weights initial_weights(const Architecture& architecture, uint64_t seed) {
   return weights;
 }
 
+std::string extents_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ","));
+}
+
 void check_weights(const Weights& weights, const Architecture& architecture) {
   const std::vector<TensorSpec> specs = tensor_specs(architecture);
   if (weights.tensors().size() != specs.size()) {
@@ -77,7 +77,7 @@ void check_weights(const Weights& weights, const Architecture& architecture) {
     if (tensor.name != specs[i].name || tensor.shape != specs[i].shape ||
         tensor.values.size() != static_cast<size_t>(specs[i].size())) {
       throw Error("weight tensor {} should be {} {}, but is {} {} with {} values", i, specs[i].name,
-                  shape_text(specs[i].shape), tensor.name, shape_text(tensor.shape),
+                  extents_text(specs[i].shape), tensor.name, extents_text(tensor.shape),
                   tensor.values.size());
     }
     const auto bad = std::find_if_not(tensor.values.begin(), tensor.values.end(),

@@ -51,6 +51,9 @@ struct OptimizerState {
 /// stream i), i its position in tensor_specs().
 Weights initial_weights(const Architecture& architecture, uint64_t seed);
 
+/// [3,3,1,32], for messages.
+std::string extents_text(const std::vector<int64_t>& shape);
+
 /// Throws Error where names, shapes or counts are not those of `architecture`, or a value is not
 /// finite, naming the tensor.
 void check_weights(const Weights& weights, const Architecture& architecture);

@@ -20,7 +20,6 @@ struct Selection {
   size_t operator[](size_t i) const {
     return positions != nullptr ? positions[first + i] : first + i;
   }
-  Selection from(size_t offset) const { return {images, positions, first + offset}; }
 };
 
 /// Inference with fixed weights. Methods may run at once on different threads, each with its own

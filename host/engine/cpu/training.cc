@@ -6,6 +6,7 @@
 #include "engine/cpu/dense.h"
 
 namespace oddity::cpu {
+
 Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, int64_t max_batch)
     : plan_(plan), kernels_(kernels), pool_(pool), scratch_(pool.threads()) {
   for (const Stage& stage : plan.stages) {
@@ -67,9 +68,6 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
   block_images_ = (block_images_ + plan_.group - 1) / plan_.group * plan_.group;
   blocks_ = (n + block_images_ - 1) / block_images_;
   const size_t stages = plan_.stages.size();
-  const auto block_only = [this](const std::function<void(const Block&, int)>& work) {
-    for_blocks(0, work, nullptr);
-  };
 
   // Forward. The turned weights are needed on the way back only, and fill idle threads here.
   for_blocks(
@@ -83,14 +81,15 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
       });
   for (size_t stage = 1; stage <= stages; ++stage) {
     finish_forward(stage - 1);
-    block_only([&](const Block& block, int thread) {
+    const auto work = [&](const Block& block, int thread) {
       if (stage == stages) {
         last(block, thread);  // the way back begins here
       } else {
         if (stage == plan_.encoder_stages) middle(block, thread);
         forward(stage, block, thread);
       }
-    });
+    };
+    for_blocks(0, work, nullptr);
   }
 
   // Backward. The dense layers' gradients sum over the whole batch, a pixel a task, one stage
