@@ -1,0 +1,203 @@
+#include <algorithm>
+
+#include "dense.h"
+#include "gemm.cuh"
+#include "slices.h"
+
+namespace oddity::kernels {
+namespace {
+
+/// Rows: images; columns: outputs; depth: a slice of the inputs. Grid: tiles of rows, tiles of
+/// columns, slices. To y [slices, images, outputs].
+template <typename Tile, bool kVector>
+__global__ void __launch_bounds__(Tile::kThreads)
+    dense_kernel(DenseShape shape, int slice_inputs, const float* x, const float* w,
+                 const float* bias, Epilogue epilogue, float* y) {
+  const int64_t first_image = int64_t{blockIdx.x} * Tile::kRows;
+  const int64_t first_output = int64_t{blockIdx.y} * Tile::kColumns;
+  const int64_t first_input = int64_t{blockIdx.z} * slice_inputs;
+  const int64_t left = shape.inputs - first_input;
+  const int depth = left < slice_inputs ? static_cast<int>(left) : slice_inputs;
+  MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector> rows(x + first_input, shape.inputs,
+                                                              shape.images, first_image, depth);
+  MatrixAlongExtent<Tile::kColumns, Tile::kThreads, kVector> columns(
+      w + first_input * shape.outputs, shape.outputs, first_output, depth);
+  const auto sums = multiply<Tile>(rows, columns, depth);
+  store_sums(sums, first_output + Tile::column(), shape.outputs, bias, epilogue,
+             y + blockIdx.z * shape.images * shape.outputs, [&](int i) {
+               const int64_t image = first_image + Tile::row() + i;
+               return image < shape.images ? image * shape.outputs : -1;
+             });
+}
+
+/// Rows: images; columns: inputs; depth: outputs. Grid: tiles of rows, tiles of columns.
+template <typename Tile, bool kVector>
+__global__ void __launch_bounds__(Tile::kThreads)
+    dense_data_gradient_kernel(DenseShape shape, const float* dy, const float* w, float* dx) {
+  const int64_t first_image = int64_t{blockIdx.x} * Tile::kRows;
+  const int64_t first_input = int64_t{blockIdx.y} * Tile::kColumns;
+  const int depth = static_cast<int>(shape.outputs);
+  MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector> rows(dy, shape.outputs, shape.images,
+                                                              first_image, depth);
+  MatrixAlongDepth<Tile::kColumns, Tile::kThreads, kVector> columns(w, shape.outputs, shape.inputs,
+                                                                    first_input, depth);
+  const auto sums = multiply<Tile>(rows, columns, depth);
+  store_sums(sums, first_input + Tile::column(), shape.inputs, nullptr, Epilogue::none, dx,
+             [&](int i) {
+               const int64_t image = first_image + Tile::row() + i;
+               return image < shape.images ? image * shape.inputs : -1;
+             });
+}
+
+constexpr int kLongThreads = 256;
+constexpr int kLongSide = 4;  // images and inputs of a block
+
+/// dense_data_gradient to few inputs from many outputs: a product with so few sums that the threads
+/// of a block share the depth instead. Grid: images by kLongSide, inputs by kLongSide.
+template <bool kVector>
+__global__ void __launch_bounds__(kLongThreads)
+    dense_data_gradient_long_kernel(DenseShape shape, const float* dy, const float* w, float* dx) {
+  constexpr int kSums = kLongSide * kLongSide;
+  constexpr int kParts = kLongThreads / kSums;
+  SHARED_ARRAY(float, sums, [kSums][kLongThreads + kParts]);
+  SHARED_ARRAY(float, parts, [kSums][kParts + 1]);
+  const int thread = thread_in_block();
+  const int64_t first_image = int64_t{blockIdx.x} * kLongSide;
+  const int64_t first_input = int64_t{blockIdx.y} * kLongSide;
+  float sum[kLongSide][kLongSide] = {};
+  for (int64_t k = 4 * thread; k < shape.outputs; k += 4 * kLongThreads) {
+    float a[kLongSide][4], b[kLongSide][4];
+#pragma unroll
+    for (int i = 0; i < kLongSide; ++i) {
+      // What lies beyond the extents is not stored: any readable row will do.
+      const int64_t image = first_image + i < shape.images ? first_image + i : 0;
+      const int64_t input = first_input + i < shape.inputs ? first_input + i : 0;
+      load_quad<kVector>(dy + image * shape.outputs + k, quad_size(k, shape.outputs), a[i]);
+      load_quad<kVector>(w + input * shape.outputs + k, quad_size(k, shape.outputs), b[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < kLongSide; ++i) {
+#pragma unroll
+      for (int j = 0; j < kLongSide; ++j) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) sum[i][j] += a[i][e] * b[j][e];
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < kSums; ++i) sums[i][thread] = sum[i / kLongSide][i % kLongSide];
+  __syncthreads();
+  const int mine = thread / kParts;
+  float part = 0;
+  for (int i = thread % kParts; i < kLongThreads; i += kParts) part += sums[mine][i];
+  parts[mine][thread % kParts] = part;
+  __syncthreads();
+  const int64_t image = first_image + thread / kLongSide;
+  const int64_t input = first_input + thread % kLongSide;
+  if (thread < kSums && image < shape.images && input < shape.inputs) {
+    float total = 0;
+    for (int i = 0; i < kParts; ++i) total += parts[thread][i];
+    dx[image * shape.inputs + input] = total;
+  }
+}
+
+/// Rows: inputs; columns: outputs; depth: images. Grid: tiles of rows, tiles of columns.
+template <typename Tile, bool kVector>
+__global__ void __launch_bounds__(Tile::kThreads)
+    dense_weight_gradient_kernel(DenseShape shape, const float* x, const float* dy, float* dw) {
+  const int64_t first_input = int64_t{blockIdx.x} * Tile::kRows;
+  const int64_t first_output = int64_t{blockIdx.y} * Tile::kColumns;
+  const int depth = static_cast<int>(shape.images);
+  MatrixAlongExtent<Tile::kRows, Tile::kThreads, kVector> rows(x, shape.inputs, first_input, depth);
+  MatrixAlongExtent<Tile::kColumns, Tile::kThreads, kVector> columns(dy, shape.outputs,
+                                                                     first_output, depth);
+  const auto sums = multiply<Tile>(rows, columns, depth);
+  store_sums(sums, first_output + Tile::column(), shape.outputs, nullptr, Epilogue::none, dw,
+             [&](int i) {
+               const int64_t input = first_input + Tile::row() + i;
+               return input < shape.inputs ? input * shape.outputs : -1;
+             });
+}
+
+struct Slices {
+  int64_t count;
+  int64_t inputs;  // of each, but the last
+};
+
+/// Up to 64 slices where the outputs alone make few tiles. Of the images nothing may depend.
+Slices dense_slices(const DenseShape& shape) {
+  constexpr int64_t kBlocks = 64;
+  constexpr int64_t kFewestInputs = 4 * kDepth;
+  int64_t tiles = 1;
+  with_tile(shape.outputs, true, [&]<typename Tile, bool kVector>() {
+    tiles = blocks_for(shape.outputs, Tile::kColumns);
+  });
+  const int64_t wanted = std::max<int64_t>(kBlocks / tiles, 1);
+  const int64_t slice =
+      std::max(blocks_for(blocks_for(shape.inputs, wanted), kDepth) * kDepth, kFewestInputs);
+  return {blocks_for(shape.inputs, slice), slice};
+}
+
+bool all_vector(const DenseShape& shape) { return shape.inputs % 4 == 0 && shape.outputs % 4 == 0; }
+
+}  // namespace
+
+int64_t dense_workspace(const DenseShape& shape) {
+  const int64_t slices = dense_slices(shape).count;
+  return slices > 1 ? slices * shape.images * shape.outputs : 0;
+}
+
+void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
+           const float* bias, float* y, float* workspace) {
+  if (shape.images == 0) return;
+  const Slices slices = dense_slices(shape);
+  const bool whole = slices.count == 1;
+  with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
+    launch(dense_kernel<Tile, kVector>,
+           {.grid = {blocks_for(shape.images, Tile::kRows),
+                     blocks_for(shape.outputs, Tile::kColumns), slices.count},
+            .block = Tile::kThreads,
+            .stream = stream},
+           shape, static_cast<int>(slices.inputs), x, w, bias,
+           whole ? Epilogue::bias : Epilogue::none, whole ? y : workspace);
+  });
+  if (!whole) {
+    sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
+  }
+}
+
+void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,
+                         const float* w, float* dx) {
+  if (shape.images == 0) return;
+  const bool vector = shape.outputs % 4 == 0;
+  if (shape.inputs <= 128 && shape.outputs >= 512) {
+    launch(vector ? dense_data_gradient_long_kernel<true> : dense_data_gradient_long_kernel<false>,
+           {.grid = {blocks_for(shape.images, kLongSide), blocks_for(shape.inputs, kLongSide)},
+            .block = kLongThreads,
+            .stream = stream},
+           shape, dy, w, dx);
+    return;
+  }
+  with_tile(shape.inputs, vector, [&]<typename Tile, bool kVector>() {
+    launch(
+        dense_data_gradient_kernel<Tile, kVector>,
+        {.grid = {blocks_for(shape.images, Tile::kRows), blocks_for(shape.inputs, Tile::kColumns)},
+         .block = Tile::kThreads,
+         .stream = stream},
+        shape, dy, w, dx);
+  });
+}
+
+void dense_weight_gradient(cudaStream_t stream, const DenseShape& shape, const float* x,
+                           const float* dy, float* dw) {
+  with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
+    launch(
+        dense_weight_gradient_kernel<Tile, kVector>,
+        {.grid = {blocks_for(shape.inputs, Tile::kRows), blocks_for(shape.outputs, Tile::kColumns)},
+         .block = Tile::kThreads,
+         .stream = stream},
+        shape, x, dy, dw);
+  });
+}
+
+}  // namespace oddity::kernels

@@ -1,0 +1,35 @@
+// Dense layers y = x·w + bias, and their gradients.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <compare>
+#include <cstdint>
+
+namespace oddity::kernels {
+
+/// x [images, inputs], w [inputs, outputs], y [images, outputs], all row-major.
+struct DenseShape {
+  int64_t images = 0;
+  int64_t inputs = 0;
+  int64_t outputs = 0;
+  friend auto operator<=>(const DenseShape&, const DenseShape&) = default;
+};
+
+/// Floats of workspace that dense needs; may be 0.
+int64_t dense_workspace(const DenseShape& shape);
+
+/// y = x·w + bias [outputs]. How a sum is cut depends on inputs and outputs alone: the bits of an
+/// image's output do not change with the number of images.
+void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
+           const float* bias, float* y, float* workspace);
+
+/// dx [images, inputs] = dy [images, outputs] · wᵀ.
+void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,
+                         const float* w, float* dx);
+
+/// dw [inputs, outputs] = xᵀ·dy, summed over the images in order.
+void dense_weight_gradient(cudaStream_t stream, const DenseShape& shape, const float* x,
+                           const float* dy, float* dw);
+
+}  // namespace oddity::kernels
