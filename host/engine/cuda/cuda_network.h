@@ -1,0 +1,87 @@
+// A network on a CUDA device, with the images and scores that it reads and writes there.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "engine/cuda/cuda_engine.h"
+#include "engine/cuda/inference.h"
+#include "engine/cuda/training.h"
+
+namespace oddity::cuda {
+
+class CudaImages final : public Images {
+ public:
+  CudaImages(std::shared_ptr<const Device> device, const ImageView& images);
+  PixelSource source() const;
+
+ private:
+  std::shared_ptr<const Device> device_;
+  kernels::Pixels type_;
+  DeviceBuffer<std::byte> pixels_;
+};
+
+class CudaScores final : public Scores {
+ public:
+  CudaScores(std::shared_ptr<const Device> device, size_t count)
+      : Scores(count),
+        device_(std::move(device)),
+        values_(static_cast<int64_t>(count), "the scores") {}
+  float* data() const { return values_.data(); }
+
+ private:
+  void do_download(std::span<float> out) const override;
+  std::vector<float> do_select(std::span<const uint64_t> ranks) const override;
+
+  std::shared_ptr<const Device> device_;
+  DeviceBuffer<float> values_;
+};
+
+class CudaNetwork final : public Network {
+ public:
+  CudaNetwork(std::shared_ptr<const Device> device, const CudaEngineOptions& options,
+              const Architecture& architecture, const Weights& weights,
+              const std::optional<OptimizerState>& optimizer);
+
+ private:
+  EpochStats do_train_epoch(const Images& images, std::span<const uint32_t> order,
+                            size_t batch_size, std::span<const double> learning_rates,
+                            Progress& progress) override;
+  double do_evaluate(const Images& images, std::span<const uint32_t> positions) override;
+  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress) override;
+  void do_encode(const Images& images, Range range, std::span<float> out) override;
+  void do_decode(std::span<const float> latent, std::span<float> out) override;
+  void do_reconstruct(const Images& images, Range range, std::span<float> out) override;
+  Weights do_weights() const override;
+  OptimizerState do_optimizer() const override;
+
+  /// The step for so many images, planned when it is first needed.
+  TrainingStep& training_step(std::unique_ptr<TrainingStep>& kept, int64_t images);
+  /// Enqueues step after step, a few ahead of what is done, and reports each that is. Returns the
+  /// sum of the images' errors.
+  double run_steps(const EpochInput& input, size_t images, Progress& progress);
+  Inference& inference();
+  /// work(first, count) for blocks of [0, n).
+  template <typename Work>
+  void for_blocks(int64_t n, Progress& progress, Work&& work);
+  /// Enqueues a copy of `count` floats to out[offset].
+  void copy_to_host(const float* from, std::span<float> out, int64_t offset, int64_t count) const;
+  Weights download(const DeviceBuffer<float>& parameters, bool with_moving) const;
+
+  std::shared_ptr<const Device> device_;
+  CudaEngineOptions options_;
+  Plan plan_;
+  NetworkState state_;
+  int64_t steps_ = 0;  // of Adam
+
+  // Made when first needed: scoring needs nothing of training.
+  std::unique_ptr<Inference> inference_;
+  std::unique_ptr<TrainingStep> full_step_, last_step_;
+  DeviceBuffer<uint32_t> positions_;
+  DeviceBuffer<float> rates_;
+  DeviceBuffer<kernels::EpochState> epoch_state_;
+  MappedBuffer<double> losses_;
+  MappedBuffer<uint64_t> steps_done_;
+};
+
+}  // namespace oddity::cuda

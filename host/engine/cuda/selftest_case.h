@@ -1,0 +1,44 @@
+// One computation of the device, run and compared with what it must give: what every row of
+// `oddity selftest` goes through.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/cuda/resources.h"
+#include "engine/engine.h"
+
+namespace oddity::cuda {
+
+struct TestTensor {
+  std::vector<float> before;     // its numbers before a run
+  std::vector<double> expected;  // the first of them after it; none: all are to stay as they are
+};
+
+/// `count` random numbers, uniform in [low, high), the same for the same `stream`.
+std::vector<float> random_numbers(int64_t count, uint64_t stream, float low = -1, float high = 1);
+/// NaN, which no comparison takes for a result.
+std::vector<float> unwritten(size_t count);
+
+struct TestCase {
+  std::string operation = "";
+  std::string computed_by = "kernels";
+  double tolerance = 0;
+  std::vector<TestTensor> tensors = {};
+  int64_t workspace_bytes = 0;
+  /// Enqueues one run on `tensors`, 256-byte aligned.
+  std::function<void(cudaStream_t, std::span<float* const> tensors, void* workspace)> enqueue;
+};
+
+/// Runs it twice from the same numbers, the workspace full of NaN, then a few times more to measure
+/// it. The error is the largest difference of a tensor's numbers, of its largest; NaN where a
+/// number is NaN, where two runs differ in a bit, or where something was written that was not to
+/// be: the name of the operation then says so. Throws DeviceError.
+SelfTestResult run_case(const TestCase& test, cudaStream_t stream);
+
+/// Microseconds of the median of five runs, by the device's own clock.
+double median_microseconds(cudaStream_t stream, const std::function<void()>& enqueue);
+
+}  // namespace oddity::cuda

@@ -1,0 +1,82 @@
+// One training step on a fixed number of images, enqueued kernel by kernel or replayed as a graph.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "adam.h"
+#include "engine/cuda/pass.h"
+
+namespace oddity::cuda {
+
+/// What the steps of an epoch read, all in device memory but `progress`.
+struct EpochInput {
+  PixelSource images;
+  const uint32_t* positions = nullptr;   // of all the epoch's images, in order
+  const float* rates = nullptr;          // Adam's, one a step, bias correction included
+  kernels::EpochState* state = nullptr;  // counts the steps
+  kernels::EpochProgress progress;       // what the host watches
+  int64_t batch = 0;                     // images of every step but the last
+  friend bool operator==(const EpochInput& a, const EpochInput& b) {
+    return a.images.type == b.images.type && a.images.pixels == b.images.pixels &&
+           a.positions == b.positions && a.rates == b.rates && a.state == b.state &&
+           a.progress.losses == b.progress.losses && a.batch == b.batch;
+  }
+};
+
+class TrainingStep {
+ public:
+  /// Plans the step and takes its memory.
+  TrainingStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
+               cudaStream_t stream);
+
+  int64_t images() const { return images_; }
+  /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
+  void enqueue(cudaStream_t stream, const EpochInput& input);
+  /// The same as a graph, recorded when the input is not that of the last call; the first call of
+  /// all only enqueues.
+  void launch(cudaStream_t stream, const EpochInput& input);
+  /// Kernels and copies of a step; 0 before there is a graph.
+  size_t graph_nodes() const { return graph_.nodes(); }
+
+ private:
+  /// What the way forward leaves for the way back, and the operations of a stage.
+  struct StageStep {
+    DeviceBuffer<float> activation;  // of LeakyReLU; of the last stage the logits
+    DeviceBuffer<float> output;      // of batch normalisation
+    DeviceBuffer<float> mean, inverse_deviation;
+    Step forward, normalize, normalize_backward, weight_gradient, data_gradient;
+  };
+  /// A dense layer's operations.
+  struct DenseStep {
+    Step forward, data_gradient, weight_gradient;
+  };
+
+  void forward(cudaStream_t stream);
+  void backward(cudaStream_t stream);
+  float* forward(size_t stage, cudaStream_t stream, float* x);
+  /// From the gradient of a stage's output, `delta`, to that of its input, `delta` again; the two
+  /// buffers may have changed places.
+  void backward(size_t stage, cudaStream_t stream, float*& delta, float*& spare);
+  void bias_gradient(cudaStream_t stream, int64_t rows, int64_t channels, const float* gradient,
+                     int64_t offset);
+  float* weight(int64_t offset) const { return state_.parameters.data() + offset; }
+  float* gradient(int64_t offset) const { return weight_gradients_.data() + offset; }
+  float* input_of(size_t stage) const;
+
+  const Plan& plan_;
+  NetworkState& state_;
+  int64_t images_;
+  Workspace workspace_;
+  std::vector<StageStep> stages_;
+  DenseStep dense1_, dense2_;
+  DeviceBuffer<float> pixels_, latent_, hidden_, errors_;
+  DeviceBuffer<float> latent_gradient_;
+  DeviceBuffer<float> gradients_[2];  // of activations: any stage's fits
+  DeviceBuffer<float> weight_gradients_;
+  bool warm_ = false;
+  CapturedGraph graph_;
+  EpochInput recorded_;
+};
+
+}  // namespace oddity::cuda
