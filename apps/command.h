@@ -29,5 +29,6 @@ std::unique_ptr<Command> make_train(CLI::App& program);
 std::unique_ptr<Command> make_find(CLI::App& program);
 std::unique_ptr<Command> make_inspect(CLI::App& program);
 std::unique_ptr<Command> make_info(CLI::App& program);
+std::unique_ptr<Command> make_selftest(CLI::App& program);
 
 }  // namespace oddity

@@ -20,6 +20,7 @@
 #include "data/dataset.h"
 #include "detect/quantile.h"
 #include "detect/score_table.h"
+#include "device.h"
 #include "engine/engine.h"
 #include "files/model_file.h"
 #include "interrupt.h"
@@ -67,6 +68,26 @@ std::string_view name_of(Threshold::Origin origin) {
                                               : "quantile of this run";
 }
 
+/// The outliers with the highest scores, as many as are drawn at most, in their order.
+std::vector<size_t> highest(std::vector<size_t> outliers, std::span<const float> scores) {
+  constexpr size_t kMostRows = 100;
+  if (outliers.size() <= kMostRows) return outliers;
+  std::stable_sort(outliers.begin(), outliers.end(),
+                   [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  outliers.resize(kMostRows);
+  std::sort(outliers.begin(), outliers.end());
+  return outliers;
+}
+
+/// What a device computes of a search.
+struct Found {
+  DeviceInfo device;
+  Threshold threshold;
+  std::vector<float> scores;     // of the whole data set
+  std::vector<size_t> outliers;  // their positions
+  Reconstructions shown;         // the outliers, of very many the highest
+};
+
 class Find final : public Command {
  public:
   explicit Find(CLI::App& program);
@@ -77,12 +98,11 @@ class Find final : public Command {
   Threshold choose_threshold(const ModelFile& model) const;
   void check_fit(const ModelFile& model, const Dataset& dataset) const;
   void check_scores(std::span<const float> scores) const;
-  /// Draws the outliers, of very many the highest; none where there are none.
-  void draw(const Console& console, Network& network, const Images& images, const ImageView& pixels,
-            std::span<const float> scores, std::vector<size_t> outliers) const;
-  void print_json(const Console& console, const Dataset& dataset, const Threshold& threshold,
-                  std::span<const float> scores, const std::vector<size_t>& outliers,
-                  const DeviceInfo& device) const;
+  Found compute(const Console& console, Engine& engine, const ModelFile& model,
+                const Dataset& dataset, const Threshold& threshold) const;
+  /// Draws the outliers; no picture where there are none.
+  void draw(const Console& console, const Found& found) const;
+  void print_json(const Console& console, const Dataset& dataset, const Found& found) const;
 
   std::filesystem::path dataset_;
   std::filesystem::path model_;
@@ -187,99 +207,95 @@ void Find::check_scores(std::span<const float> scores) const {
               printable(dataset_), bad - scores.begin(), printable(model_));
 }
 
-void Find::draw(const Console& console, Network& network, const Images& images,
-                const ImageView& pixels, std::span<const float> scores,
-                std::vector<size_t> outliers) const {
-  constexpr size_t kMostRows = 100;
+Found Find::compute(const Console& console, Engine& engine, const ModelFile& model,
+                    const Dataset& dataset, const Threshold& threshold) const {
+  print_device(console, engine);
+  const ImageView pixels = dataset.images.view();
+  const auto images = engine.upload(pixels, printable(dataset_));
+  const auto network = engine.network(model.architecture, model.weights);
+  Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}};
+  {
+    ScoringReporter reporter(progress_style(compute_.progress));
+    const auto scores = network->score(*images, {0, dataset.size()}, reporter);
+    scores->download(found.scores);
+    check_scores(found.scores);
+    if (threshold.of_this_run()) found.threshold.value = quantile(*scores, threshold.quantile);
+  }
+  for (size_t i = 0; i < found.scores.size(); ++i) {
+    if (static_cast<double>(found.scores[i]) >= found.threshold.value) found.outliers.push_back(i);
+  }
+  found.shown = reconstruct(*network, *images, pixels, highest(found.outliers, found.scores));
+  return found;
+}
+
+void Find::draw(const Console& console, const Found& found) const {
   const std::string file = printable(montage_);
-  if (outliers.empty()) {
+  if (found.outliers.empty()) {
     const bool stale = std::filesystem::exists(montage_);
     console.info(fmt::format("nothing to draw: {} is not written{}", file,
                              stale ? ", the one there is of an earlier run" : ""));
     return;
   }
-  const size_t all = outliers.size();
-  if (all > kMostRows) {
-    std::stable_sort(outliers.begin(), outliers.end(),
-                     [&](size_t a, size_t b) { return scores[a] > scores[b]; });
-    outliers.resize(kMostRows);
-    std::sort(outliers.begin(), outliers.end());
-  }
-  const size_t shown = write_reconstructions(montage_, network, images, pixels, outliers);
+  const size_t all = found.outliers.size();
+  const size_t shown = write_reconstructions(montage_, found.shown);
   console.info("drawing outliers...",
                shown == all ? file : fmt::format("{}, {} of {}", file, shown, all));
 }
 
-void Find::print_json(const Console& console, const Dataset& dataset, const Threshold& threshold,
-                      std::span<const float> scores, const std::vector<size_t>& outliers,
-                      const DeviceInfo& device) const {
+void Find::print_json(const Console& console, const Dataset& dataset, const Found& found) const {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const size_t i : outliers) {
-    rows.push_back({{"position", i}, {"index", dataset.index[i]}, {"score", scores[i]}});
+  for (const size_t i : found.outliers) {
+    rows.push_back({{"position", i}, {"index", dataset.index[i]}, {"score", found.scores[i]}});
   }
   const ImageShape& shape = dataset.images.shape();
   nlohmann::ordered_json json = {
       {"version", ODDITY_VERSION},
       {"dataset", printable(dataset_)},
       {"model", printable(model_)},
-      {"device", {{"name", device.name}, {"details", device.details}}},
+      {"device", {{"name", found.device.name}, {"details", found.device.details}}},
       {"images", dataset.size()},
       {"shape", {shape.height, shape.width, shape.channels}},
-      {"threshold", threshold.value},
-      {"threshold_origin", name_of(threshold.origin)},
+      {"threshold", found.threshold.value},
+      {"threshold_origin", name_of(found.threshold.origin)},
       {"quantile", nullptr},
-      {"outliers", outliers.size()},
+      {"outliers", found.outliers.size()},
       {"found", rows},
       {"montage", nullptr},
       {"scores", nullptr},
   };
-  if (!std::isnan(threshold.quantile)) json["quantile"] = threshold.quantile;
-  if (!outliers.empty()) json["montage"] = printable(montage_);
+  if (!std::isnan(found.threshold.quantile)) json["quantile"] = found.threshold.quantile;
+  if (!found.outliers.empty()) json["montage"] = printable(montage_);
   if (!scores_.empty()) json["scores"] = printable(scores_);
   console.result(json.dump(2));
 }
 
 ExitCode Find::run(const Console& console) {
   check();
-  const auto engine = make_engine(compute_.device, {.threads = compute_.threads});
+  Device device(compute_, console);
   console.info("loading autoencoder and image data...",
                fmt::format("{}  {}", printable(model_), printable(dataset_)));
   const ModelFile model = read_model(model_);
-  Threshold threshold = choose_threshold(model);
+  const Threshold threshold = choose_threshold(model);
   const Dataset dataset = read_dataset(dataset_);
   check_fit(model, dataset);
-  print_device(console, *engine);
-
-  const ImageView pixels = dataset.images.view();
-  const auto images = engine->upload(pixels, printable(dataset_));
-  const auto network = engine->network(model.architecture, model.weights);
-  std::vector<float> scores(dataset.size());
-  {
-    ScoringReporter reporter(progress_style(compute_.progress));
-    network->score(*images, {0, dataset.size()}, reporter)->download(scores);
-  }
-  check_scores(scores);
-  if (threshold.of_this_run()) threshold.value = quantile(scores, threshold.quantile);
-  std::vector<size_t> outliers;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    if (static_cast<double>(scores[i]) >= threshold.value) outliers.push_back(i);
-  }
+  const Found found = device.run(
+      [&](Engine& engine) { return compute(console, engine, model, dataset, threshold); });
 
   // The last moment to stop with nothing written; from here on everything is.
   throw_if_interrupted();
-  console.info(fmt::format("threshold: {}", describe(threshold)));
-  draw(console, *network, *images, pixels, scores, outliers);
+  console.info(fmt::format("threshold: {}", describe(found.threshold)));
+  draw(console, found);
   if (!scores_.empty()) {
-    write_scores(scores_, dataset.index, scores, threshold.value);
+    write_scores(scores_, dataset.index, found.scores, found.threshold.value);
     console.info("saving scores...", printable(scores_));
   }
   if (json_) {
-    print_json(console, dataset, threshold, scores, outliers, engine->info());
+    print_json(console, dataset, found);
   } else {
-    console.result(fmt::format("[INFO] mse threshold: {}", shortest(threshold.value)));
-    console.result(fmt::format("[INFO] {} outliers found", outliers.size()));
+    console.result(fmt::format("[INFO] mse threshold: {}", shortest(found.threshold.value)));
+    console.result(fmt::format("[INFO] {} outliers found", found.outliers.size()));
   }
-  return fail_on_outliers_ && !outliers.empty() ? kOutliers : kSuccess;
+  return fail_on_outliers_ && !found.outliers.empty() ? kOutliers : kSuccess;
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <string_view>
 
 #include "command.h"
+#include "core/error.h"
 #include "core/text.h"
 #include "engine/engine.h"
+#include "engine/load_cuda.h"
 #include "machine.h"
 
 namespace oddity {
@@ -16,14 +18,29 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json devices() {
-  const DeviceInfo cpu_engine = make_engine("cpu")->info();
-  Json cuda = {{"name", "cuda"}, {"available", false}, {"why", why_no_cuda()}};
-  if (why_no_cuda().empty()) {
-    const DeviceInfo info = make_engine("cuda")->info();
-    cuda = {{"name", info.name}, {"available", true}, {"details", info.details}};
+/// A row of a device; of one that cannot be used, with the reason.
+Json describe_device(const std::string& name, const std::string& why_not) {
+  const auto unavailable = [&](const std::string& why) -> Json {
+    return {{"name", name}, {"available", false}, {"why", why}};
+  };
+  if (!why_not.empty()) return unavailable(why_not);
+  try {
+    const DeviceInfo info = make_engine(name)->info();
+    return {{"name", info.name}, {"available", true}, {"details", info.details}};
+  } catch (const DeviceError& error) {
+    return unavailable(error.what());
   }
-  return {{{"name", cpu_engine.name}, {"available", true}, {"details", cpu_engine.details}}, cuda};
+}
+
+/// The CPU and every CUDA device; where there is none of those, one row that says why.
+Json devices() {
+  Json rows = Json::array({describe_device("cpu", "")});
+  const std::string why_not = why_no_cuda(0);
+  if (!why_not.empty()) rows.push_back(describe_device("cuda", why_not));
+  for (int ordinal = 0; why_no_cuda(ordinal).empty(); ++ordinal) {
+    rows.push_back(describe_device(fmt::format("cuda:{}", ordinal), ""));
+  }
+  return rows;
 }
 
 Json describe() {
@@ -38,6 +55,7 @@ Json describe() {
             {"flags", made.flags},
             {"architecture", made.architecture}}},
           {"libraries", versions},
+          {"cuda", cuda_libraries()},
           {"cpu",
            {{"name", processor.name},
             {"features", processor.features},
@@ -61,6 +79,7 @@ void print(const Console& console, const Json& json) {
     versions += fmt::format("{}{} {}", versions.empty() ? "" : ", ", name, text(version));
   }
   row("libraries", versions);
+  if (const std::string cuda = text(json["cuda"]); !cuda.empty()) row("cuda", cuda);
   const Json& processor = json["cpu"];
   row("processor",
       fmt::format("{}, {}", text(processor["name"]),

@@ -103,7 +103,7 @@ CLI::Option* add_file(CLI::App& command, const char* name, std::filesystem::path
 
 std::shared_ptr<CLI::Formatter> help_formatter() { return std::make_shared<HelpFormatter>(); }
 
-void add_compute_options(CLI::App& command, ComputeOptions& options) {
+void add_device_options(CLI::App& command, ComputeOptions& options) {
   // Once more, so that help lists its group last.
   command.set_help_flag("-h,--help", "Print this help message and exit")->group("Common");
   command.add_option("--device", options.device, "Where to compute: auto, cpu, cuda or cuda:N")
@@ -118,6 +118,17 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       ->check(whole_number(1, 1024))
       ->group("Common");
   command
+      .add_option("--precision", options.precision,
+                  "How products are computed: fp32, or tf32 on the tensor cores of CUDA devices "
+                  "[tf32 where the device, cuDNN and cuBLAS are there, else fp32]")
+      ->type_name("PRECISION")
+      ->check(CLI::IsMember({"fp32", "tf32"}).description(""))
+      ->group("Common");
+}
+
+void add_compute_options(CLI::App& command, ComputeOptions& options) {
+  add_device_options(command, options);
+  command
       .add_option("--progress", options.progress,
                   "How to show progress: auto, bar, plain or none; auto is a bar on a terminal")
       ->type_name("STYLE")
@@ -125,6 +136,14 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
       ->capture_default_str()
       ->group("Common");
   command.add_flag("--force", options.force, "Replace output files that exist")->group("Common");
+}
+
+EngineOptions engine_options(const ComputeOptions& options) {
+  EngineOptions made;
+  made.threads = options.threads;
+  if (options.precision == "fp32") made.precision = Precision::fp32;
+  if (options.precision == "tf32") made.precision = Precision::tf32;
+  return made;
 }
 
 }  // namespace oddity

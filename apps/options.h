@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "engine/engine.h"
+
 namespace oddity {
 
 /// Accepts decimal whole numbers in [low, high].
@@ -34,11 +36,18 @@ std::shared_ptr<CLI::Formatter> help_formatter();
 struct ComputeOptions {
   std::string device = "auto";
   int threads = 0;
+  std::string precision;  // "fp32", "tf32"; empty: the device's best
   std::string progress = "auto";
   bool force = false;
   std::string config;
 };
 
+/// --device, --threads and --precision.
+void add_device_options(CLI::App& command, ComputeOptions& options);
+/// The same, --progress and --force.
 void add_compute_options(CLI::App& command, ComputeOptions& options);
+
+/// What an engine is to be made with.
+EngineOptions engine_options(const ComputeOptions& options);
 
 }  // namespace oddity

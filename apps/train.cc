@@ -18,6 +18,7 @@
 #include "data/dataset.h"
 #include "data/unsupervised.h"
 #include "detect/quantile.h"
+#include "device.h"
 #include "engine/engine.h"
 #include "files/model_file.h"
 #include "interrupt.h"
@@ -68,6 +69,14 @@ std::vector<size_t> draw_positions(const std::vector<uint32_t>& validation, uint
   return drawn;
 }
 
+/// What a device computes of a training.
+struct Trained {
+  History history;
+  std::vector<float> scores;  // of the whole data set
+  Reconstructions shown;      // a few images of the validation set
+  Weights weights;
+};
+
 class Train final : public Command {
  public:
   explicit Train(CLI::App& program);
@@ -78,6 +87,8 @@ class Train final : public Command {
   void add_data();
   void add_training();
   void check() const;
+  Trained compute(const Console& console, Engine& engine, const Dataset& dataset,
+                  const Split& split, const Architecture& architecture) const;
   ModelRecord make_record(const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
@@ -225,52 +236,62 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
   return record;
 }
 
-ExitCode Train::run(const Console& console) {
-  data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
-                                 [](const CLI::Option* option) { return option->count() > 0; });
-  training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
-  check();
-  const auto engine = make_engine(compute_.device, {.threads = compute_.threads});
-
-  const Dataset dataset = load_train_data(data_, console);
+Trained Train::compute(const Console& console, Engine& engine, const Dataset& dataset,
+                       const Split& split, const Architecture& architecture) const {
+  print_device(console, engine);
   const ImageView pixels = dataset.images.view();
-  const Split split = train_validation_split(dataset.size(), validation_share_, data_.draw.seed);
-  const Architecture architecture = conv_autoencoder(pixels.shape.width, pixels.shape.height,
-                                                     pixels.shape.channels, filters_, latent_dim_);
-  const Weights weights = initial_weights(architecture, training_.seed);
-  console.info("building autoencoder...",
-               fmt::format("{}, filters {}, latent {}, {} weights", to_string(pixels.shape),
-                           fmt::join(filters_, " "), latent_dim_, with_thousands(weights.size())));
-  print_device(console, *engine);
-
   const auto images =
-      engine->upload(pixels, data_.images.empty() ? "MNIST" : printable(data_.images));
-  const auto network = engine->network(architecture, weights);
+      engine.upload(pixels, data_.images.empty() ? "MNIST" : printable(data_.images));
+  const auto network = engine.network(architecture, initial_weights(architecture, training_.seed));
   const ProgressStyle style = progress_style(compute_.progress);
   if (style != ProgressStyle::none) {
     console.note(fmt::format("Train on {} samples, validate on {} samples", split.train.size(),
                              split.validation.size()));
   }
+  Trained trained;
   TrainingReporter reporter(console, style);
-  const History history = train(*network, *images, split, training_, reporter);
+  trained.history = train(*network, *images, split, training_, reporter);
 
   ScoringReporter scoring(style);
-  std::vector<float> scores(dataset.size());
-  network->score(*images, {0, dataset.size()}, scoring)->download(scores);
-  const ModelRecord record = make_record(dataset, history, std::move(scores));
+  trained.scores.resize(dataset.size());
+  network->score(*images, {0, dataset.size()}, scoring)->download(trained.scores);
+  trained.shown =
+      reconstruct(*network, *images, pixels, draw_positions(split.validation, training_.seed));
+  trained.weights = network->weights();
+  return trained;
+}
+
+ExitCode Train::run(const Console& console) {
+  data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
+                                 [](const CLI::Option* option) { return option->count() > 0; });
+  training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
+  check();
+  Device device(compute_, console);
+
+  const Dataset dataset = load_train_data(data_, console);
+  const Split split = train_validation_split(dataset.size(), validation_share_, data_.draw.seed);
+  const ImageShape& shape = dataset.images.shape();
+  const Architecture architecture =
+      conv_autoencoder(shape.width, shape.height, shape.channels, filters_, latent_dim_);
+  console.info("building autoencoder...",
+               fmt::format("{}, filters {}, latent {}, {} weights", to_string(shape),
+                           fmt::join(filters_, " "), latent_dim_,
+                           with_thousands(Weights(architecture).size())));
+  const Trained trained = device.run(
+      [&](Engine& engine) { return compute(console, engine, dataset, split, architecture); });
+  const ModelRecord record = make_record(dataset, trained.history, trained.scores);
 
   // The last moment to stop with nothing written; from here on everything is.
   throw_if_interrupted();
   console.info("making predictions...",
                fmt::format("{}  {}", printable(outputs_.vis), printable(outputs_.plot)));
-  write_reconstructions(outputs_.vis, *network, *images, pixels,
-                        draw_positions(split.validation, training_.seed));
+  write_reconstructions(outputs_.vis, trained.shown);
   write_loss_plot(outputs_.plot, record.loss, record.validation_loss);
-  write_history(outputs_.history, history);
+  write_history(outputs_.history, trained.history);
   console.info("saving image data...", printable(outputs_.dataset));
   write_dataset(outputs_.dataset, dataset);
   console.info("saving autoencoder...", printable(outputs_.model));
-  write_model(outputs_.model, {architecture, network->weights(), record, ""});
+  write_model(outputs_.model, {architecture, trained.weights, record, ""});
   console.note(fmt::format("next: oddity find --dataset {} --model {}",
                            shell_word(outputs_.dataset), shell_word(outputs_.model)));
   return kSuccess;

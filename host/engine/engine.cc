@@ -104,6 +104,8 @@ void Network::reconstruct(const Images& images, Range range, std::span<float> ou
   do_reconstruct(images, range, out);
 }
 
+std::vector<SelfTestResult> Engine::selftest(const Architecture&) { return {}; }
+
 std::unique_ptr<Images> Engine::upload(const ImageView& images, std::string_view name) {
   if (images.shape.height < 1 || images.shape.width < 1 || images.shape.channels < 1) {
     throw Error("{}: images of {} have no pixels", name, to_string(images.shape));

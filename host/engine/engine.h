@@ -22,14 +22,30 @@
 
 namespace oddity {
 
+/// How products are computed. fp32: float32 throughout, every engine. tf32: by cuDNN and cuBLAS on
+/// the tensor cores, which round factors to 10 bits and add in float32: CUDA only.
+enum class Precision { fp32, tf32 };
+
 struct EngineOptions {
-  int threads = 0;         // CPU threads; 0: OMP_NUM_THREADS, else what this process may use
-  size_t max_batch = 256;  // images computed together at most when scoring; changes no result
+  int threads = 0;          // CPU threads; 0: OMP_NUM_THREADS, else what this process may use
+  size_t max_batch = 1024;  // images computed together at most when scoring; changes no result
+  /// None: the best of the device: on CUDA tf32 where cuDNN and cuBLAS are found, else fp32.
+  std::optional<Precision> precision = std::nullopt;
 };
 
 struct DeviceInfo {
   std::string name;     // "cpu", "cuda:0"
-  std::string details;  // "2 threads, AVX-512"
+  std::string details;  // "2 threads, AVX-512"; "NVIDIA H100, sm_90, 80 GiB, tf32 (cuDNN 9.19.0)"
+  Precision precision = Precision::fp32;  // that it computes in
+};
+
+/// One operation of a device against plain float64 loops.
+struct SelfTestResult {
+  std::string operation;    // "conv2d 32x28x28x1 -> 32x14x14x32, bias, leaky_relu"
+  std::string computed_by;  // "kernels", "cudnn engine 28"
+  double error = 0;         // largest difference, of the largest number of the result
+  double tolerance = 0;     // passed where error ≤ tolerance; a NaN is not
+  double microseconds = 0;  // median of a few runs on the device
 };
 
 /// Images resident on an engine's device, in the type they came in.
@@ -129,6 +145,9 @@ class Engine {
   /// A network with these weights; with an optimizer state training goes on where it stood.
   std::unique_ptr<Network> network(const Architecture& architecture, const Weights& weights,
                                    const std::optional<OptimizerState>& optimizer = std::nullopt);
+  /// Runs every operation this device would use to train and score `architecture` on random
+  /// numbers and compares. An engine that has no operations of its own shape gives none.
+  virtual std::vector<SelfTestResult> selftest(const Architecture& architecture);
 
  private:
   virtual std::unique_ptr<Images> do_upload(const ImageView& images) = 0;
@@ -137,7 +156,8 @@ class Engine {
 };
 
 /// device: "auto" (the best there is), "cpu", "cuda" or "cuda:N". Throws ArgumentError for another
-/// name, DeviceError, with the reason, where a device that was asked for by name is not available.
+/// name or a precision that the device does not have, DeviceError, with the reason, where a device
+/// that was asked for by name is not available.
 std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options = {});
 
 /// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it

@@ -1,22 +1,34 @@
 #include <charconv>
+#include <optional>
 
 #include "core/error.h"
 #include "engine/cpu/cpu_engine.h"
 #include "engine/engine.h"
+#include "engine/load_cuda.h"
 
 namespace oddity {
 namespace {
 
-/// "cuda" or "cuda:N".
-bool is_cuda(std::string_view device) {
-  if (!device.starts_with("cuda")) return false;
+/// The N of "cuda:N", 0 for "cuda"; nothing for another name.
+std::optional<int> cuda_ordinal(std::string_view device) {
+  if (!device.starts_with("cuda")) return {};
   device.remove_prefix(4);
-  if (device.empty()) return true;
+  if (device.empty()) return 0;
   int number = 0;
   const auto [end, error] =
       std::from_chars(device.data() + 1, device.data() + device.size(), number);
-  return device.front() == ':' && error == std::errc() && end == device.data() + device.size() &&
-         number >= 0;
+  const bool whole = error == std::errc() && end == device.data() + device.size();
+  return device.front() == ':' && whole && number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+std::unique_ptr<Engine> make_cpu(const EngineOptions& options, std::string_view why_not_cuda) {
+  if (options.precision == Precision::tf32) {
+    throw ArgumentError(
+        "precision tf32 does not exist on the CPU, which computes in fp32{}: use --precision fp32, "
+        "or --device cuda where there is one",
+        why_not_cuda.empty() ? "" : fmt::format(" (cuda: {})", why_not_cuda));
+  }
+  return cpu::make_cpu_engine(options);
 }
 
 }  // namespace
@@ -25,11 +37,12 @@ std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions
   if (options.max_batch < 1) {
     throw ArgumentError("max_batch: at least 1 is needed, not {}", options.max_batch);
   }
-  if (device == "cpu" || device == "auto") return cpu::make_cpu_engine(options);
-  if (is_cuda(device)) {
-    throw DeviceError("device {} is not available: {}; use --device cpu or auto", device,
-                      why_no_cuda());
+  if (device == "cpu") return make_cpu(options, "");
+  if (device == "auto") {
+    const std::string why_not = why_no_cuda();
+    return why_not.empty() ? make_cuda_engine(0, options) : make_cpu(options, why_not);
   }
+  if (const auto ordinal = cuda_ordinal(device)) return make_cuda_engine(*ordinal, options);
   throw ArgumentError("device {} is not known: use auto, cpu, cuda or cuda:N", device);
 }
 

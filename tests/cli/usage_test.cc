@@ -14,8 +14,9 @@ TEST_F(UsageTest, AloneItPrintsHelp) {
   const ProgramResult result = run({});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
-  EXPECT_THAT(result.out, AllOf(HasSubstr("Usage: oddity COMMAND"), HasSubstr("train"),
-                                HasSubstr("find"), HasSubstr("inspect"), HasSubstr("info")));
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("Usage: oddity COMMAND"), HasSubstr("train"), HasSubstr("find"),
+                    HasSubstr("inspect"), HasSubstr("info"), HasSubstr("selftest")));
 }
 
 TEST_F(UsageTest, HelpOfACommandShowsDefaultsAndExamples) {
@@ -26,7 +27,12 @@ TEST_F(UsageTest, HelpOfACommandShowsDefaultsAndExamples) {
                     HasSubstr("[recon_vis.png]"), HasSubstr("[32 64]"), HasSubstr("Examples:")));
   const ProgramResult find = run({"find", "-h"});
   EXPECT_EQ(find.exit_code, 0);
-  EXPECT_THAT(find.out, AllOf(HasSubstr("--fail-on-outliers"), HasSubstr("[outliers.png]")));
+  EXPECT_THAT(find.out, AllOf(HasSubstr("--fail-on-outliers"), HasSubstr("[outliers.png]"),
+                              HasSubstr("--precision PRECISION")));
+  const ProgramResult selftest = run({"selftest", "--help"});
+  EXPECT_EQ(selftest.exit_code, 0);
+  EXPECT_THAT(selftest.out, AllOf(HasSubstr("--device"), HasSubstr("--precision"),
+                                  HasSubstr("--threads"), testing::Not(HasSubstr("--force"))));
 }
 
 TEST_F(UsageTest, HelpIsGivenWhateverElseIsWrong) {
@@ -99,6 +105,13 @@ std::vector<Mistake> mistakes() {
       {"Threads", train({"--threads", "0"}), {"--threads", "'0'"}},
       {"Progress", train({"--progress", "fast"}), {"--progress", "fast", "plain"}},
       {"Device", train({"--device", "gpu"}), {"gpu"}},
+      {"Precision", train({"--precision", "fp16"}), {"--precision", "fp16", "fp32", "tf32"}},
+      {"PrecisionOfFind", find({"--precision", ""}), {"--precision", "fp32", "tf32"}},
+      {"PrecisionOfSelftest", {"selftest", "--precision", "double"}, {"--precision", "double"}},
+      {"PrecisionThatTheCpuHasNot",
+       train({"--device", "cpu", "--precision", "tf32"}),
+       {"tf32", "CPU", "--precision fp32", "--device cuda"}},
+      {"SelftestOfNoDevice", {"selftest", "--device", "gpu"}, {"gpu"}},
       {"DatasetSuffix",
        {"train", "--images", "images.npy", "-d", "set.pickle", "-m", "model.h5"},
        {"set.pickle", ".npz"}},
@@ -135,6 +148,16 @@ TEST_F(UsageTest, ADeviceThatIsNotThereIsExitCode6) {
   write_images();
   expect_error(run(train_arguments({"--device", "cuda:99"})), 6, {"cuda"});
   EXPECT_EQ(files(), std::set<std::string>{"images.npy"});
+}
+
+TEST_F(UsageTest, ThePrecisionOfEveryDeviceChangesNothingOnTheCpu) {
+  write_images();
+  ASSERT_EQ(run(train_arguments({"--device", "cpu"})).exit_code, 0);
+  const std::string model = bytes("model.h5");
+  const ProgramResult result =
+      run(train_arguments({"--device", "cpu", "--precision", "fp32", "--force"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(bytes("model.h5"), model);
 }
 
 TEST_F(UsageTest, ClosedOutputIsAnError) {

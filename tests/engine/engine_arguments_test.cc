@@ -165,37 +165,5 @@ TEST_P(DeviceArgumentsTest, NetworksLiveOnAfterAnError) {
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceArgumentsTest, testing::ValuesIn(device_names()),
                          [](const auto& device) { return device.param; });
 
-TEST(MakeEngineTest, NamesOfDevices) {
-  EXPECT_EQ(make_engine("cpu")->info().name, "cpu");
-  for (const char* name : {"", "gpu", "CPU", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "cuda:1x"}) {
-    EXPECT_THAT([&] { make_engine(name); }, throws<ArgumentError>("device", name));
-  }
-}
-
-TEST(MakeEngineTest, AutoIsWhatThereIs) {
-  const std::string device = make_engine("auto")->info().name;
-  EXPECT_EQ(device, why_no_cuda().empty() ? "cuda:0" : "cpu");
-}
-
-TEST(MakeEngineTest, CudaIsRefusedWithItsReason) {
-  if (why_no_cuda().empty()) {
-    EXPECT_EQ(make_engine("cuda")->info().name, "cuda:0");
-    return;
-  }
-  EXPECT_THAT([] { make_engine("cuda"); }, throws<DeviceError>(why_no_cuda()));
-  EXPECT_THAT([] { make_engine("cuda:1"); }, throws<DeviceError>(why_no_cuda()));
-}
-
-TEST(MakeEngineTest, ImpossibleOptions) {
-  EXPECT_THAT([] { make_engine("cpu", {.threads = -1}); }, throws<ArgumentError>("threads", "-1"));
-  EXPECT_THAT([] { make_engine("cpu", {.max_batch = 0}); },
-              throws<ArgumentError>("max_batch", "0"));
-}
-
-TEST(MakeEngineTest, ThreadsAreSaid) {
-  EXPECT_THAT(make_engine("cpu", {.threads = 3})->info().details, HasSubstr("3 threads"));
-  EXPECT_THAT(make_engine("cpu", {.threads = 1})->info().details, HasSubstr("1 thread"));
-}
-
 }  // namespace
 }  // namespace oddity::test

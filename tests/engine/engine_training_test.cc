@@ -105,14 +105,19 @@ TEST_P(DeviceTest, TrainingCanBeStopped) {
                                           learning_rates_from(0, 10), stopper),
                Interrupted);
   EXPECT_EQ(stopper.reports(), 2);
-  // Two whole steps were made, and the network goes on from them.
-  EXPECT_EQ(mnist.network->optimizer().step, 2);
+  // A device works ahead of its reports: what was begun by then is done and counted, and the
+  // network goes on from there.
+  const int64_t steps = mnist.network->optimizer().step;
+  EXPECT_GE(steps, 2);
+  EXPECT_LE(steps, 10);
   Mnist320 twin(*device);
   NoProgress progress;
-  twin.network->train_epoch(*twin.images, in_order(64), 32, learning_rates_from(0, 2), progress);
+  twin.network->train_epoch(*twin.images, in_order(static_cast<size_t>(32 * steps)), 32,
+                            learning_rates_from(0, steps), progress);
   EXPECT_EQ(mnist.network->weights(), twin.network->weights());
-  mnist.network->train_epoch(*mnist.images, in_order(32), 32, learning_rates_from(2, 1), progress);
-  EXPECT_EQ(mnist.network->optimizer().step, 3);
+  mnist.network->train_epoch(*mnist.images, in_order(32), 32, learning_rates_from(steps, 1),
+                             progress);
+  EXPECT_EQ(mnist.network->optimizer().step, steps + 1);
 }
 
 TEST_P(DeviceTest, ScoringCanBeStopped) {

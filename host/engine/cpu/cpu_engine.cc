@@ -218,8 +218,10 @@ class CpuEngine final : public Engine {
       : kernels_(kernels(simd)), pool_(threads_of(options)), max_batch_(options.max_batch) {}
 
   DeviceInfo info() const override {
-    return {"cpu", fmt::format("{} thread{}, {}", pool_.threads(), pool_.threads() == 1 ? "" : "s",
-                               kernels_.name)};
+    return {"cpu",
+            fmt::format("{} thread{}, {}", pool_.threads(), pool_.threads() == 1 ? "" : "s",
+                        kernels_.name),
+            Precision::fp32};
   }
 
  private:
