@@ -1,4 +1,4 @@
-# The install tree: bin/oddity, its data beside it, the library with its headers, and the package that
+# The install tree: bin/oddity, its data and the CUDA engine beside it, the library with its headers, and the package that
 # find_package(oddity) reads. Nothing in it holds an absolute path: it can be moved.
 include(CMakePackageConfigHelpers)
 
@@ -7,6 +7,10 @@ install(TARGETS oddity EXPORT oddity
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/oddity)
 if(TARGET oddity_program)
   install(TARGETS oddity_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET oddity_cuda)
+  # Beside bin/, as the program looks for it, whatever the folder of libraries is called.
+  install(TARGETS oddity_cuda LIBRARY DESTINATION lib)
 endif()
 install(DIRECTORY apps/data/mnist DESTINATION ${CMAKE_INSTALL_DATADIR}/oddity)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

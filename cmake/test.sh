@@ -9,11 +9,11 @@ say "Building into build/"
 build_oddity all -D ODDITY_BUILD_TESTS=ON
 
 cd "$root"
-selection=()
+selection=(-LE '^full$')  # cmake/full-check.sh
 if [[ ${CI:-} != true ]]; then
-  selection=(-LE '^optional$')
+  selection=(-LE '^(full|optional)$')
   count=$(ctest --test-dir build -N -L '^optional$' | sed -n 's/^Total Tests: //p')
-  ((count == 0)) || say "Skipping $count optional tests (Keras from PyPI): CI=true bash cmake/test.sh runs them too."
+  ((count == 0)) || say "Skipping $count optional tests (Keras and a disassembler from PyPI): CI=true bash cmake/test.sh runs them too."
 fi
 ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)" \
   "${selection[@]}" "$@"
