@@ -24,6 +24,10 @@ struct Settings {
   /// Host threads that run blocks (the check flavour uses one).
   unsigned workers = 2;
 
+  /// Operations that run when a stream or an event is asked how far it is. Not one: opening the
+  /// heap for each would take most of the time of a host that polls.
+  int operations_a_query = 32;
+
   int device_count = 1;
   /// What cudaGetDeviceCount returns: 35 is cudaErrorInsufficientDriver.
   cudaError_t device_count_error = cudaSuccess;

@@ -50,7 +50,8 @@ TEST_P(EveryOrder, OneStreamKeepsItsOrder) {
   EXPECT_EQ(ran, (std::vector{0, 1, 2, 3, 4}));
 }
 
-TEST_P(EveryOrder, AQueryRunsOneOperation) {
+TEST_P(EveryOrder, AQueryRunsAFewOperations) {
+  settings().operations_a_query = 1;
   const Stream stream;
   int ran = 0;
   for (int i = 0; i < 3; ++i) {

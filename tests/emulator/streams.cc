@@ -1,9 +1,8 @@
-// Streams and events. Nothing runs before somebody waits or asks; then operations whose order CUDA
+// Streams. Nothing runs before somebody waits or asks; then operations whose order CUDA
 // leaves open run in the order that settings() names.
 #include "emulator/streams.h"
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <utility>
 
@@ -11,20 +10,12 @@ namespace oddity::emulator {
 namespace {
 
 std::vector<std::shared_ptr<CUstream_st>> streams;  // in order of creation; [0] is the legacy one
-std::map<cudaEvent_t, std::shared_ptr<CUevent_st>> events;
 cudaError_t sticky_error = cudaSuccess;
 cudaError_t last_error = cudaSuccess;
 
 std::minstd_rand& generator() {
   static std::minstd_rand random(settings().seed);
   return random;
-}
-
-CUstream_st& legacy_stream() {
-  if (streams.empty()) {
-    streams.push_back(std::make_shared<CUstream_st>());
-  }
-  return *streams.front();
 }
 
 Progress run_first(CUstream_st& stream) {
@@ -34,48 +25,6 @@ Progress run_first(CUstream_st& stream) {
     ++stream.finished;
   }
   return progress;
-}
-
-/// Lets one stream advance by one operation; false if none can. `awaited` (may be null) is the
-/// stream that somebody waits for: forward order turns to it first, reverse order last.
-bool advance(const CUstream_st* awaited) {
-  std::vector<std::shared_ptr<CUstream_st>> candidates;
-  for (const auto& stream : streams) {
-    if (!stream->work.empty()) {
-      candidates.push_back(stream);
-    }
-  }
-  std::stable_partition(candidates.begin(), candidates.end(),
-                        [&](const auto& stream) { return stream.get() == awaited; });
-  if (settings().order == Order::kReverse) {
-    std::reverse(candidates.begin(), candidates.end());
-  } else if (settings().order == Order::kRandom) {
-    std::shuffle(candidates.begin(), candidates.end(), generator());
-  }
-  const OpenHeap open;
-  for (const auto& stream : candidates) {
-    if (run_first(*stream) != Progress::kBlocked) {
-      std::erase_if(streams, [](const auto& s) { return s->destroyed && s->work.empty(); });
-      return true;
-    }
-  }
-  return false;
-}
-
-template <typename Condition>
-void advance_until(const CUstream_st* awaited, Condition condition) {
-  const OpenHeap open;
-  while (!condition()) {
-    if (!advance(awaited)) {
-      report("stream-deadlock", {}, Culprit::kHost, "every stream waits for another");
-      set_device_error(cudaErrorUnknown);
-      for (const auto& stream : streams) {
-        stream->finished = stream->enqueued;
-        stream->work.clear();
-      }
-      return;
-    }
-  }
 }
 
 /// Makes the stream's next operation wait for what CUDA orders before it on the legacy stream, or
@@ -100,12 +49,6 @@ void order_with_legacy_stream(CUstream_st& stream) {
   }
 }
 
-void push(CUstream_st& stream, Operation operation) {
-  order_with_legacy_stream(stream);
-  ++stream.enqueued;
-  stream.work.push_back(std::move(operation));
-}
-
 /// Whether the stream may not be waited for or asked, because it captures.
 bool spoils_capture(const CUstream_st& stream) {
   if (stream.capture != nullptr) {
@@ -128,72 +71,59 @@ cudaError_t create_stream(cudaStream_t* handle, unsigned flags) {
   return cudaSuccess;
 }
 
-cudaError_t record(cudaEvent_t event_handle, cudaStream_t stream_handle) {
-  const auto event = find_event(event_handle);
-  const auto stream = find_stream(stream_handle);
-  if (event == nullptr || stream == nullptr) {
-    return bad_handle("cudaEventRecord");
-  }
-  if (stream->capture != nullptr) {
-    event->capture = stream->capture;
-    event->nodes = stream->tail;
-    return cudaSuccess;
-  }
-  event->capture = nullptr;
-  push(*stream, [event, number = ++event->recorded] {
-    event->reached = std::max(event->reached, number);
-    event->time = std::chrono::steady_clock::now();
-    return Progress::kFinished;
-  });
-  return cudaSuccess;
-}
-
-/// A wait in a capture, or for an event of one: joins the stream to it.
-cudaError_t wait_captured(CUstream_st& stream, CUevent_st& event) {
-  if (event.capture == nullptr) {
-    if (event.recorded == 0) {
-      return cudaSuccess;
-    }
-    stream.capture->invalid = true;
-    return cudaErrorStreamCaptureIsolation;
-  }
-  if (event.capture->ended) {
-    return cudaErrorCapturedEvent;
-  }
-  if (&stream == &legacy_stream()) {
-    return cudaErrorStreamCaptureImplicit;
-  }
-  if (stream.capture != nullptr && stream.capture != event.capture) {
-    return cudaErrorStreamCaptureMerge;
-  }
-  if (stream.capture == nullptr) {
-    stream.capture = event.capture;
-    stream.tail.clear();
-  }
-  for (const std::size_t node : event.nodes) {
-    if (std::find(stream.tail.begin(), stream.tail.end(), node) == stream.tail.end()) {
-      stream.tail.push_back(node);
-    }
-  }
-  return cudaSuccess;
-}
-
-cudaError_t wait(cudaStream_t stream_handle, cudaEvent_t event_handle) {
-  const auto event = find_event(event_handle);
-  const auto stream = find_stream(stream_handle);
-  if (event == nullptr || stream == nullptr) {
-    return bad_handle("cudaStreamWaitEvent");
-  }
-  if (stream->capture != nullptr || event->capture != nullptr) {
-    return wait_captured(*stream, *event);
-  }
-  push(*stream, [event, number = event->recorded] {
-    return event->reached >= number ? Progress::kFinished : Progress::kBlocked;
-  });
-  return cudaSuccess;
-}
-
 }  // namespace
+
+CUstream_st& legacy_stream() {
+  if (streams.empty()) {
+    streams.push_back(std::make_shared<CUstream_st>());
+  }
+  return *streams.front();
+}
+
+bool advance(const CUstream_st* awaited) {
+  std::vector<std::shared_ptr<CUstream_st>> candidates;
+  for (const auto& stream : streams) {
+    if (!stream->work.empty()) {
+      candidates.push_back(stream);
+    }
+  }
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](const auto& stream) { return stream.get() == awaited; });
+  if (settings().order == Order::kReverse) {
+    std::reverse(candidates.begin(), candidates.end());
+  } else if (settings().order == Order::kRandom) {
+    std::shuffle(candidates.begin(), candidates.end(), generator());
+  }
+  const OpenHeap open;
+  for (const auto& stream : candidates) {
+    if (run_first(*stream) != Progress::kBlocked) {
+      std::erase_if(streams, [](const auto& s) { return s->destroyed && s->work.empty(); });
+      return true;
+    }
+  }
+  return false;
+}
+
+void advance_until(const CUstream_st* awaited, const std::function<bool()>& condition) {
+  const OpenHeap open;
+  while (!condition()) {
+    if (!advance(awaited)) {
+      report("stream-deadlock", {}, Culprit::kHost, "every stream waits for another");
+      set_device_error(cudaErrorUnknown);
+      for (const auto& stream : streams) {
+        stream->finished = stream->enqueued;
+        stream->work.clear();
+      }
+      return;
+    }
+  }
+}
+
+void push(CUstream_st& stream, Operation operation) {
+  order_with_legacy_stream(stream);
+  ++stream.enqueued;
+  stream.work.push_back(std::move(operation));
+}
 
 std::size_t choose(std::size_t count) {
   switch (settings().order) {
@@ -218,11 +148,6 @@ std::shared_ptr<CUstream_st> find_stream(cudaStream_t handle) {
     }
   }
   return nullptr;
-}
-
-std::shared_ptr<CUevent_st> find_event(cudaEvent_t handle) {
-  const auto found = events.find(handle);
-  return found == events.end() ? nullptr : found->second;
 }
 
 cudaError_t bad_handle(const char* what) {
@@ -323,15 +248,15 @@ void add_stream_leaks(std::vector<std::string>& lines) {
       lines.push_back("stream");
     }
   }
-  lines.insert(lines.end(), events.size(), "event");
+  add_event_leaks(lines);
   add_graph_leaks(lines);
 }
 
 void reset_streams() {
   streams.clear();
-  events.clear();
   sticky_error = last_error = cudaSuccess;
   generator().seed(settings().seed);
+  reset_events();
   reset_graphs();
 }
 
@@ -393,15 +318,11 @@ cudaError_t cudaStreamQuery(cudaStream_t handle) {
   if (spoils_capture(*stream)) {
     return result(cudaErrorStreamCaptureUnsupported);
   }
-  if (!stream->work.empty()) {
+  const OpenHeap open;
+  for (int i = 0; i < settings().operations_a_query && !stream->work.empty(); ++i) {
     advance(stream.get());
   }
   return stream->work.empty() ? result(sticky_error) : cudaErrorNotReady;
-}
-
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  const std::lock_guard lock(runtime_mutex());
-  return result(wait(stream, event));
 }
 
 cudaError_t cudaDeviceSynchronize() {
@@ -411,78 +332,6 @@ cudaError_t cudaDeviceSynchronize() {
   }
   finish_all_work();
   return result(sticky_error);
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned flags) {
-  const std::lock_guard lock(runtime_mutex());
-  *handle = nullptr;
-  if (creation_fails()) {
-    return result(cudaErrorMemoryAllocation);
-  }
-  auto event = std::make_shared<CUevent_st>();
-  event->has_time = (flags & cudaEventDisableTiming) == 0;
-  *handle = event.get();
-  events.emplace(*handle, std::move(event));
-  return cudaSuccess;
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  return cudaEventCreateWithFlags(event, cudaEventDefault);
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  const std::lock_guard lock(runtime_mutex());
-  return events.erase(event) == 1 ? cudaSuccess : result(bad_handle("cudaEventDestroy"));
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  const std::lock_guard lock(runtime_mutex());
-  return result(record(event, stream));
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
-  const std::lock_guard lock(runtime_mutex());
-  const auto event = find_event(handle);
-  if (event == nullptr) {
-    return result(bad_handle("cudaEventSynchronize"));
-  }
-  if (event->capture != nullptr) {
-    event->capture->invalid = true;
-    return result(cudaErrorCapturedEvent);
-  }
-  advance_until(nullptr, [&] { return event->reached >= event->recorded; });
-  return result(sticky_error);
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t handle) {
-  const std::lock_guard lock(runtime_mutex());
-  const auto event = find_event(handle);
-  if (event == nullptr) {
-    return result(bad_handle("cudaEventQuery"));
-  }
-  if (event->capture != nullptr) {
-    event->capture->invalid = true;
-    return result(cudaErrorCapturedEvent);
-  }
-  if (event->reached < event->recorded) {
-    advance(nullptr);
-  }
-  return event->reached >= event->recorded ? result(sticky_error) : cudaErrorNotReady;
-}
-
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
-  const std::lock_guard lock(runtime_mutex());
-  const auto from = find_event(begin);
-  const auto to = find_event(end);
-  if (from == nullptr || to == nullptr || !from->has_time || !to->has_time || from->recorded == 0 ||
-      to->recorded == 0) {
-    return result(cudaErrorInvalidResourceHandle);
-  }
-  if (from->reached < from->recorded || to->reached < to->recorded) {
-    return cudaErrorNotReady;
-  }
-  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
-  return cudaSuccess;
 }
 
 }  // extern "C"

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -62,13 +63,22 @@ namespace oddity::emulator {
 
 /// The stream behind a handle; null if there is none. A null handle is the legacy stream.
 std::shared_ptr<CUstream_st> find_stream(cudaStream_t handle);
-std::shared_ptr<CUevent_st> find_event(cudaEvent_t handle);
+CUstream_st& legacy_stream();
 /// Reports a handle that was destroyed or never made, and gives the error for it.
 cudaError_t bad_handle(const char* what);
+/// An operation at the stream's end.
+void push(CUstream_st& stream, Operation operation);
+/// Lets one stream advance by one operation; false if none can. `awaited` (may be null) is the
+/// stream that somebody waits for: forward order turns to it first, reverse order last.
+bool advance(const CUstream_st* awaited);
+/// Until `condition`, or a deadlock, which is reported.
+void advance_until(const CUstream_st* awaited, const std::function<bool()>& condition);
 /// A node at the stream's end.
 void add_node(CUstream_st& stream, Operation operation, cudaGraphNodeType type);
 /// No stream is part of it any more.
 void forget_capture(const Capture& capture);
+void add_event_leaks(std::vector<std::string>& lines);
+void reset_events();
 void add_graph_leaks(std::vector<std::string>& lines);
 void reset_graphs();
 /// Picks an index below `count` > 0 by settings().order: the first, the last or any.

@@ -25,9 +25,11 @@ import keras
 import numpy as np
 import tf_keras
 
-# Reconstructions lie in (0,1); float32 sums in another order.
-TOLERANCE = 1e-6
-# Latent vectors have no bounds: the same, relative to the largest of the batch.
+# Reconstructions lie in (0,1); float32 sums in another order. Each side is up to 1e-6 from float64 (Keras
+# 9.9e-7 where the goldens were made), how far depends on the processor: 7.7e-7 apart on one, 1.1e-6 on
+# another.
+TOLERANCE = 2e-6
+# Latent vectors have no bounds: as much, relative to the largest of the batch.
 LATENT_TOLERANCE = 2e-6
 
 failures = 0
