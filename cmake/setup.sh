@@ -61,6 +61,7 @@ build_oddity() {
     rm -f "$log"
     fail "CMake could not configure the build"
   fi
+  sed -n 's/^-- \(CUDA engine\|Without the CUDA engine\): /\1: /p' "$log"
   rm -f "$log"
   cmake --build "$root/build" --target "$target"
 }

@@ -128,7 +128,11 @@ double CudaNetwork::run_steps(const EpochInput& input, size_t images, Progress& 
     while (reported < steps) {
       while (launched < std::min(steps, reported + kStepsAhead)) launch_next();
       const cudaError_t state = cudaStreamQuery(stream);
-      if (state != cudaErrorNotReady) check(state);
+      if (state == cudaErrorNotReady) {
+        cudaGetLastError();  // it is no error, but kept as one
+      } else {
+        check(state);
+      }
       const size_t done = steps_done.load(std::memory_order_acquire);
       if (done == reported) {
         if (state == cudaSuccess) {
