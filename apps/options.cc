@@ -119,7 +119,7 @@ void add_device_options(CLI::App& command, ComputeOptions& options) {
       ->group("Common");
   command
       .add_option("--precision", options.precision,
-                  "How products are computed: fp32, or tf32 on the tensor cores of CUDA devices "
+                  "How products are computed: fp32, or tf32 by cuDNN and cuBLAS on CUDA devices "
                   "[tf32 where the device, cuDNN and cuBLAS are there, else fp32]")
       ->type_name("PRECISION")
       ->check(CLI::IsMember({"fp32", "tf32"}).description(""))

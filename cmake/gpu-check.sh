@@ -50,7 +50,8 @@ part() {
   shift 2
   local left=$((deadline - SECONDS))
   if ((left < 5)); then
-    record "$name" FAILED 0 "no time was left"
+    # A benchmark that is left out says nothing against the program.
+    record "$name" "$([[ $name == bench-* ]] && printf 'not run' || printf FAILED)" 0 "no time was left"
     return
   fi
   timeout --kill-after=5 $((left < limit ? left : limit)) "$@" >"$logs/$name.log" 2>&1 </dev/null ||
@@ -126,7 +127,11 @@ fi
 cp commit "$logs/commit" 2>/dev/null ||
   git -C "$here" rev-parse --short=10 HEAD >"$logs/commit" 2>/dev/null || say unknown >"$logs/commit"
 precisions=(fp32)
-if grep -q '^device *cuda:0 (.*, tf32 (' "$logs/info.log"; then precisions+=(tf32); fi
+if grep -q '^device *cuda:0 (.*, tf32 (' "$logs/info.log"; then
+  precisions+=(tf32)
+else
+  record tf32 'not there' 0 "why: logs/info.log"
+fi
 
 part machine 20 bash -euc machine
 part info 20 bin/oddity info
@@ -140,7 +145,7 @@ sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bi
 if [[ -n $sanitizer ]]; then
   for tool in memcheck racecheck; do
     part "$tool" 90 "$sanitizer" --tool "$tool" --error-exitcode 9 gpu/gpu_tests \
-      --gtest_filter='*/EngineTest.FirstStepOnMnist/*'
+      --gtest_filter='*/EngineTest.FirstStepOnMnist/*:Tf32Test.TrainingTwiceGivesTheSameBits'
   done
 else
   record compute-sanitizer 'not there' 0 ""

@@ -52,7 +52,8 @@ int64_t conv2d_weight_gradient_workspace(const Conv2dShape& shape);
 
 /// dw [K, 3, 3, C] = sum over all pixels of dy [N, H/s, W/s, K] times the patch of x [N, H, W, C]
 /// beneath it. The sum is cut by the shape alone and added in a fixed order.
-/// For a transposed convolution x is the gradient of its output and dy its input.
+/// For a transposed convolution x is the gradient of its output and dy its input. Pointers are
+/// 16-byte aligned.
 void conv2d_weight_gradient(cudaStream_t stream, const Conv2dShape& shape, const float* x,
                             const float* dy, float* dw, float* workspace);
 

@@ -7,14 +7,16 @@
 namespace oddity::kernels {
 namespace {
 
-/// Rows: images; columns: outputs; depth: a slice of the inputs. Grid: tiles of rows, tiles of
-/// columns, slices. To y [slices, images, outputs].
+// Features can be many: their tiles lie along x of a grid, which alone may exceed 65,535.
+
+/// Rows: images; columns: outputs; depth: a slice of the inputs. Grid: tiles of columns, tiles of
+/// rows, slices. To y [slices, images, outputs].
 template <typename Tile, bool kVector>
 __global__ void __launch_bounds__(Tile::kThreads)
     dense_kernel(DenseShape shape, int slice_inputs, const float* x, const float* w,
                  const float* bias, Epilogue epilogue, float* y) {
-  const int64_t first_image = int64_t{blockIdx.x} * Tile::kRows;
-  const int64_t first_output = int64_t{blockIdx.y} * Tile::kColumns;
+  const int64_t first_output = int64_t{blockIdx.x} * Tile::kColumns;
+  const int64_t first_image = int64_t{blockIdx.y} * Tile::kRows;
   const int64_t first_input = int64_t{blockIdx.z} * slice_inputs;
   const int64_t left = shape.inputs - first_input;
   const int depth = left < slice_inputs ? static_cast<int>(left) : slice_inputs;
@@ -30,12 +32,12 @@ __global__ void __launch_bounds__(Tile::kThreads)
              });
 }
 
-/// Rows: images; columns: inputs; depth: outputs. Grid: tiles of rows, tiles of columns.
+/// Rows: images; columns: inputs; depth: outputs. Grid: tiles of columns, tiles of rows.
 template <typename Tile, bool kVector>
 __global__ void __launch_bounds__(Tile::kThreads)
     dense_data_gradient_kernel(DenseShape shape, const float* dy, const float* w, float* dx) {
-  const int64_t first_image = int64_t{blockIdx.x} * Tile::kRows;
-  const int64_t first_input = int64_t{blockIdx.y} * Tile::kColumns;
+  const int64_t first_input = int64_t{blockIdx.x} * Tile::kColumns;
+  const int64_t first_image = int64_t{blockIdx.y} * Tile::kRows;
   const int depth = static_cast<int>(shape.outputs);
   MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector> rows(dy, shape.outputs, shape.images,
                                                               first_image, depth);
@@ -101,12 +103,14 @@ __global__ void __launch_bounds__(kLongThreads)
   }
 }
 
-/// Rows: inputs; columns: outputs; depth: images. Grid: tiles of rows, tiles of columns.
+/// Rows: inputs; columns: outputs; depth: images. Grid: tiles, along a row of them first, as either
+/// side may be the features.
 template <typename Tile, bool kVector>
 __global__ void __launch_bounds__(Tile::kThreads)
     dense_weight_gradient_kernel(DenseShape shape, const float* x, const float* dy, float* dw) {
-  const int64_t first_input = int64_t{blockIdx.x} * Tile::kRows;
-  const int64_t first_output = int64_t{blockIdx.y} * Tile::kColumns;
+  const int64_t row_tiles = (shape.outputs + Tile::kColumns - 1) / Tile::kColumns;  // in a row
+  const int64_t first_input = blockIdx.x / row_tiles * Tile::kRows;
+  const int64_t first_output = blockIdx.x % row_tiles * Tile::kColumns;
   const int depth = static_cast<int>(shape.images);
   MatrixAlongExtent<Tile::kRows, Tile::kThreads, kVector> rows(x, shape.inputs, first_input, depth);
   MatrixAlongExtent<Tile::kColumns, Tile::kThreads, kVector> columns(dy, shape.outputs,
@@ -154,8 +158,8 @@ void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const f
   const bool whole = slices.count == 1;
   with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
     launch(dense_kernel<Tile, kVector>,
-           {.grid = {blocks_for(shape.images, Tile::kRows),
-                     blocks_for(shape.outputs, Tile::kColumns), slices.count},
+           {.grid = {blocks_for(shape.outputs, Tile::kColumns),
+                     blocks_for(shape.images, Tile::kRows), slices.count},
             .block = Tile::kThreads,
             .stream = stream},
            shape, static_cast<int>(slices.inputs), x, w, bias,
@@ -181,7 +185,7 @@ void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const flo
   with_tile(shape.inputs, vector, [&]<typename Tile, bool kVector>() {
     launch(
         dense_data_gradient_kernel<Tile, kVector>,
-        {.grid = {blocks_for(shape.images, Tile::kRows), blocks_for(shape.inputs, Tile::kColumns)},
+        {.grid = {blocks_for(shape.inputs, Tile::kColumns), blocks_for(shape.images, Tile::kRows)},
          .block = Tile::kThreads,
          .stream = stream},
         shape, dy, w, dx);
@@ -193,7 +197,7 @@ void dense_weight_gradient(cudaStream_t stream, const DenseShape& shape, const f
   with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
     launch(
         dense_weight_gradient_kernel<Tile, kVector>,
-        {.grid = {blocks_for(shape.inputs, Tile::kRows), blocks_for(shape.outputs, Tile::kColumns)},
+        {.grid = blocks_for(shape.inputs, Tile::kRows) * blocks_for(shape.outputs, Tile::kColumns),
          .block = Tile::kThreads,
          .stream = stream},
         shape, x, dy, dw);

@@ -8,7 +8,8 @@
 
 namespace oddity::kernels {
 
-/// x [images, inputs], w [inputs, outputs], y [images, outputs], all row-major.
+/// x [images, inputs], w [inputs, outputs], y [images, outputs], all row-major. Pointers are
+/// 16-byte aligned.
 struct DenseShape {
   int64_t images = 0;
   int64_t inputs = 0;

@@ -18,7 +18,7 @@ void sigmoid_mse(cudaStream_t stream, int64_t images, int64_t size, const float*
 void sigmoid_mse_backward(cudaStream_t stream, int64_t images, int64_t size, const float* logits,
                           const float* x, float* errors, float* logit_gradient);
 
-/// y [n] = 1 / (1 + exp(−x)), in (0,1). y may be x.
+/// y [n] = 1 / (1 + exp(−x)), in [0,1]: large x round to the ends. y may be x.
 void sigmoid(cudaStream_t stream, int64_t n, const float* x, float* y);
 
 }  // namespace oddity::kernels

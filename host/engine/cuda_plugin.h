@@ -16,7 +16,8 @@ struct CudaPlugin {
   std::string (*why_not)(int ordinal);
   /// An engine on device `ordinal`. Throws DeviceError.
   std::unique_ptr<Engine> (*make_engine)(int ordinal, const EngineOptions& options);
-  /// Versions of CUDA runtime and driver, cuDNN and cuBLAS, for `oddity info`; says what is missing.
+  /// Versions of CUDA runtime and driver, cuDNN and cuBLAS, for `oddity info`; says what is
+  /// missing.
   std::string (*libraries)();
 };
 

@@ -22,8 +22,9 @@
 
 namespace oddity {
 
-/// How products are computed. fp32: float32 throughout, every engine. tf32: by cuDNN and cuBLAS on
-/// the tensor cores, which round factors to 10 bits and add in float32: CUDA only.
+/// How products are computed. fp32: float32 throughout, every engine. tf32: by cuDNN and cuBLAS,
+/// which on tensor cores (compute capability 8.0 and newer) round factors to 10 bits and add in
+/// float32: CUDA only.
 enum class Precision { fp32, tf32 };
 
 struct EngineOptions {
@@ -146,7 +147,7 @@ class Engine {
   std::unique_ptr<Network> network(const Architecture& architecture, const Weights& weights,
                                    const std::optional<OptimizerState>& optimizer = std::nullopt);
   /// Runs every operation this device would use to train and score `architecture` on random
-  /// numbers and compares. An engine that has no operations of its own shape gives none.
+  /// numbers and compares. The CPU engine gives none.
   virtual std::vector<SelfTestResult> selftest(const Architecture& architecture);
 
  private:
@@ -156,8 +157,8 @@ class Engine {
 };
 
 /// device: "auto" (the best there is), "cpu", "cuda" or "cuda:N". Throws ArgumentError for another
-/// name or a precision that the device does not have, DeviceError, with the reason, where a device
-/// that was asked for by name is not available.
+/// name or for tf32 on the CPU, DeviceError, with the reason, where a device that was asked for, by
+/// name or by a precision that only it has, is not available.
 std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options = {});
 
 /// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it

@@ -21,12 +21,12 @@ std::optional<int> cuda_ordinal(std::string_view device) {
   return device.front() == ':' && whole && number >= 0 ? std::optional(number) : std::nullopt;
 }
 
-std::unique_ptr<Engine> make_cpu(const EngineOptions& options, std::string_view why_not_cuda) {
+std::unique_ptr<Engine> make_best(const EngineOptions& options) {
+  const std::string why_not_cuda = why_no_cuda();
+  if (why_not_cuda.empty()) return make_cuda_engine(0, options);
   if (options.precision == Precision::tf32) {
-    throw ArgumentError(
-        "precision tf32 does not exist on the CPU, which computes in fp32{}: use --precision fp32, "
-        "or --device cuda where there is one",
-        why_not_cuda.empty() ? "" : fmt::format(" (cuda: {})", why_not_cuda));
+    throw DeviceError("precision tf32 needs a CUDA device, which is not available: {}; use fp32",
+                      why_not_cuda);
   }
   return cpu::make_cpu_engine(options);
 }
@@ -37,11 +37,15 @@ std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions
   if (options.max_batch < 1) {
     throw ArgumentError("max_batch: at least 1 is needed, not {}", options.max_batch);
   }
-  if (device == "cpu") return make_cpu(options, "");
-  if (device == "auto") {
-    const std::string why_not = why_no_cuda();
-    return why_not.empty() ? make_cuda_engine(0, options) : make_cpu(options, why_not);
+  if (device == "cpu") {
+    if (options.precision == Precision::tf32) {
+      throw ArgumentError(
+          "precision tf32 does not exist on the CPU, which computes in fp32: use --precision fp32, "
+          "or --device cuda where there is one");
+    }
+    return cpu::make_cpu_engine(options);
   }
+  if (device == "auto") return make_best(options);
   if (const auto ordinal = cuda_ordinal(device)) return make_cuda_engine(*ordinal, options);
   throw ArgumentError("device {} is not known: use auto, cpu, cuda or cuda:N", device);
 }

@@ -35,8 +35,9 @@ struct Options {
   size_t scores = 10000000;  // among which order statistics are selected
 };
 
-/// Seconds of each of `count` calls after one that is not timed. Every call of an engine returns
-/// when the device is done.
+/// Seconds of each of `count` calls after one that is not timed, on the host's clock: what a caller
+/// waits for. Every call of an engine returns when the device is done; the device's own times, by
+/// CUDA events, are those of `oddity selftest`.
 std::vector<double> time(size_t count, const std::function<void()>& work) {
   work();
   std::vector<double> seconds;
@@ -158,7 +159,7 @@ class Bench {
     const double seconds = median(time(3, [&] {
       network->score(*images, {0, options_.images}, nobody);
     }));
-    add("scoring, resident", "graphs", "images/s", static_cast<double>(options_.images) / seconds);
+    add("scoring, resident", "streams", "images/s", static_cast<double>(options_.images) / seconds);
   }
 
   void select(Engine& engine) {

@@ -27,6 +27,8 @@ class CliTest : public testing::Test {
   /// Runs in the test's folder.
   ProgramResult run(const Arguments& arguments, ProgramOptions options = {}) const {
     options.folder = folder_.path();
+    // These tests are of the program on the CPU, also where there is a GPU.
+    options.variables.emplace("CUDA_VISIBLE_DEVICES", "");
     return run_program(arguments, options);
   }
 

@@ -4,7 +4,7 @@
 usage: mutate.py BUILD [--sample N] [--seed S] [--only TEXT]
 
 BUILD is a build folder in which kernels_check_tests is built. For each __syncthreads() and
-__syncwarp() in kernels/*.cu and *.cuh (but device.cuh) the sources that contain it are compiled
+__syncwarp() in kernels/*.cu and *.cuh the sources that contain it are compiled
 without it, linked with the other objects, and the tests run that belong to the source: those in
 tests/kernels/<name>_test.cc, or for a header those of all sources that include it. A barrier whose
 removal no test notices must stand in survivors.txt with a reason.
@@ -36,8 +36,6 @@ def barriers():
     """(path, index of the line, ordinal in the file) of every barrier."""
     found = []
     for path in sorted(KERNELS.glob("*.cu")) + sorted(KERNELS.glob("*.cuh")):
-        if path.name == "device.cuh":
-            continue
         ordinal = 0
         for index, line in enumerate(path.read_text().splitlines()):
             for _ in BARRIER.findall(without_comments(line)):
@@ -64,7 +62,7 @@ def includes(path, header):
     names = re.findall(r'#include "([^"]+)"', path.read_text())
     return header in names or any(
         includes(KERNELS / name, header) for name in names
-        if name.endswith(".cuh") and (KERNELS / name).exists() and name != "device.cuh")
+        if name.endswith(".cuh") and (KERNELS / name).exists())
 
 
 def sources_of(path):

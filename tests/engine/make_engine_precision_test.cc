@@ -29,7 +29,7 @@ TEST(MakeEnginePrecisionTest, AutoWithoutCudaSaysWhyThereIsNoTf32) {
   if (why_no_cuda().empty()) GTEST_SKIP() << "this machine has CUDA";
   EXPECT_EQ(make_engine("auto", with(Precision::fp32))->info().name, "cpu");
   EXPECT_THAT([] { make_engine("auto", with(Precision::tf32)); },
-              ThrowsMessage<ArgumentError>(AllOf(HasSubstr("tf32"), HasSubstr(why_no_cuda()))));
+              ThrowsMessage<DeviceError>(AllOf(HasSubstr("tf32"), HasSubstr(why_no_cuda()))));
   // The device is what is missing, whatever the precision.
   EXPECT_THAT([] { make_engine("cuda", with(Precision::tf32)); },
               ThrowsMessage<DeviceError>(HasSubstr(why_no_cuda())));

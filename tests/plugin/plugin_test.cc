@@ -131,12 +131,12 @@ TEST_F(PluginTest, ThePrecisionReachesTheEngine) {
 
 TEST_F(PluginTest, APrecisionThatNeedsCudaSaysWhyItIsNotThere) {
   write_images();
-  expect_error(run_here(train_arguments({"--precision", "tf32"})), 2,
-               {"tf32", "cuda: this build has no CUDA engine", "--precision fp32"});
+  expect_error(run_here(train_arguments({"--precision", "tf32"})), 6,
+               {"tf32", "this build has no CUDA engine", "use fp32"});
   place_fake();
   expect_error(
       run_with({{"FAKE_CUDA_REFUSES", "it is too old"}}, train_arguments({"--precision", "tf32"})),
-      2, {"tf32", "cuda: it is too old", "--precision fp32"});
+      6, {"tf32", "it is too old", "use fp32"});
 }
 
 TEST_F(PluginTest, SelftestRunsTheDevicesOwnOperationsAndFindsWrongOnes) {

@@ -1,6 +1,7 @@
 // The order of the folders: a folder includes only what stands left of it.
 //   core < files/{atomic_file,npy,zip} < data < model < files/ (model files) < engine
 //        < train, detect < report < apps
+// kernels/ knows core alone.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -33,6 +34,7 @@ std::optional<Place> place_of(const fs::path& file) {
   auto name = file.begin();
   if (name == file.end()) return {};
   if (*name == "apps") return Place{"apps", 8};
+  if (*name == "kernels") return Place{"kernels", 1};
   if (*name != "host" || ++name == file.end()) return {};
   const std::string folder = *name;
   if (folder == "files") {
@@ -75,12 +77,12 @@ std::string complaint(const fs::path& file, const std::string& line) {
 
 bool is_source(const fs::path& path) {
   const auto suffix = path.extension();
-  return suffix == ".h" || suffix == ".cc";
+  return suffix == ".h" || suffix == ".cc" || suffix == ".cu" || suffix == ".cuh";
 }
 
 TEST(Includes, FollowTheOrderOfTheFolders) {
   size_t files = 0;
-  for (const char* top : {"host", "apps"}) {
+  for (const char* top : {"host", "apps", "kernels"}) {
     for (const auto& entry : fs::recursive_directory_iterator(kSource / top)) {
       if (!entry.is_regular_file() || !is_source(entry.path())) continue;
       ++files;
@@ -112,11 +114,13 @@ TEST(Includes, WouldBeCaughtInTheWrongOrder) {
               HasSubstr("must not"))
       << "train and detect stand side by side";
   EXPECT_THAT(complaint("host/new/a.cc", ""), HasSubstr("without a place"));
+  EXPECT_THAT(complaint("kernels/loss.cu", "#include \"engine/engine.h\""), HasSubstr("must not"));
 
   EXPECT_THAT(complaint("host/files/model_file.cc", "#include \"model/weights.h\""), IsEmpty());
   EXPECT_THAT(complaint("host/files/model_file.cc", "#include \"files/zip.h\""), IsEmpty());
   EXPECT_THAT(complaint("host/report/montage.cc", "#include \"data/pixels.h\""), IsEmpty());
   EXPECT_THAT(complaint("host/core/text.cc", "#include <charconv>"), IsEmpty());
+  EXPECT_THAT(complaint("kernels/launch.cc", "#include \"core/error.h\""), IsEmpty());
 }
 
 }  // namespace

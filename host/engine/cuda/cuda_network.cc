@@ -29,10 +29,6 @@ void make_room(Buffer& buffer, int64_t size, const char* purpose) {
   if (buffer.size() < size) buffer = Buffer(size, purpose);
 }
 
-PixelSource source_of(const Images& images) {
-  return static_cast<const CudaImages&>(images).source();
-}
-
 }  // namespace
 
 CudaNetwork::CudaNetwork(std::shared_ptr<const Device> device, const CudaEngineOptions& options,
@@ -63,6 +59,14 @@ CudaNetwork::CudaNetwork(std::shared_ptr<const Device> device, const CudaEngineO
   device_->synchronize();
 }
 
+PixelSource CudaNetwork::source_of(const Images& images) const {
+  const auto* const own = dynamic_cast<const CudaImages*>(&images);
+  if (own == nullptr || own->device() != device_) {
+    throw Error("the images were uploaded to another engine than that of the network");
+  }
+  return own->source();
+}
+
 TrainingStep& CudaNetwork::training_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
   if (kept == nullptr || kept->images() != images) {
     kept.reset();  // its memory first
@@ -85,6 +89,12 @@ EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uin
   if (losses_.size() < steps) losses_ = MappedBuffer<double>(steps);
   if (steps_done_.size() == 0) steps_done_ = MappedBuffer<uint64_t>(1);
 
+  // Both steps before the first: what does not fit must not show at the end of an epoch.
+  const int64_t batch = static_cast<int64_t>(std::min(batch_size, order.size()));
+  training_step(full_step_, batch);
+  const int64_t rest = std::ssize(order) % batch;
+  if (rest > 0) training_step(last_step_, rest);
+
   std::vector<float> rates;
   for (const double rate : learning_rates) {
     rates.push_back(corrected_rate(rate, steps_ + std::ssize(rates) + 1));
@@ -100,7 +110,7 @@ EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uin
                          .rates = rates_.data(),
                          .state = epoch_state_.data(),
                          .progress = {losses_.device(), steps_done_.device()},
-                         .batch = static_cast<int64_t>(std::min(batch_size, order.size()))};
+                         .batch = batch};
   return {run_steps(input, order.size(), progress) / static_cast<double>(order.size())};
 }
 

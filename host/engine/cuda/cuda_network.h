@@ -14,6 +14,7 @@ class CudaImages final : public Images {
  public:
   CudaImages(std::shared_ptr<const Device> device, const ImageView& images);
   PixelSource source() const;
+  const std::shared_ptr<const Device>& device() const { return device_; }
 
  private:
   std::shared_ptr<const Device> device_;
@@ -55,6 +56,8 @@ class CudaNetwork final : public Network {
   Weights do_weights() const override;
   OptimizerState do_optimizer() const override;
 
+  /// Throws Error for images of another engine.
+  PixelSource source_of(const Images& images) const;
   /// The step for so many images, planned when it is first needed.
   TrainingStep& training_step(std::unique_ptr<TrainingStep>& kept, int64_t images);
   /// Enqueues step after step, a few ahead of what is done, and reports each that is. Returns the

@@ -9,9 +9,16 @@
 namespace oddity::cuda {
 namespace {
 
-bool has_note(const std::vector<cudnnBackendNumericalNote_t>& notes,
-              cudnnBackendNumericalNote_t note) {
-  return std::find(notes.begin(), notes.end(), note) != notes.end();
+/// Why an engine with these notes is not taken; null where it may be. TENSOR_CORE may stay: that is
+/// TF32. Inputs rounded to half precision (DOWN_CONVERT_INPUTS) would lose the range of small
+/// gradients.
+const char* objection(const std::vector<cudnnBackendNumericalNote_t>& notes) {
+  for (const cudnnBackendNumericalNote_t note : notes) {
+    if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) return "is not deterministic";
+    if (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return "rounds its inputs";
+    if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return "rounds its sums";
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -83,8 +90,8 @@ bool GraphPlanner::finish(GraphPlan& plan, const Descriptor& proposal) {
   plan.engine = engine.get<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
   plan.notes = engine.get_list<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
                                                             CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-  if (has_note(plan.notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) {
-    last_refusal_ = fmt::format("engine {} is not deterministic", plan.engine);
+  if (const char* const why = objection(plan.notes)) {
+    last_refusal_ = fmt::format("engine {} {}", plan.engine, why);
     return false;
   }
   Descriptor descriptor(library_, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);

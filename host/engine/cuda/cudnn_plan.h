@@ -37,7 +37,7 @@ class GraphPlanner {
   GraphPlanner(std::shared_ptr<const CudnnLibrary> library, std::string_view device_properties);
 
   /// The plan for `spec`, fused where cuDNN does that, none where cuDNN has no plan that is
-  /// acceptable here. Throws DeviceError where cuDNN is not usable at all.
+  /// acceptable here; last_refusal() says why.
   std::optional<GraphPlan> plan(const OperationSpec& spec);
   /// What cuDNN said of the last graph that it refused.
   const std::string& last_refusal() const { return last_refusal_; }

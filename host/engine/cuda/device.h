@@ -18,6 +18,10 @@ class Device {
  public:
   /// Throws DeviceError where why_not_usable(ordinal) is not empty.
   Device(int ordinal, const PlannerFactory& make_planner);
+  /// Where the last owner happens to be, the libraries' handles end on their own device.
+  ~Device() { cudaSetDevice(ordinal_); }
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
 
   /// CUDA keeps a current device for each thread of the host: every call from outside begins here.
   void make_current() const { check(cudaSetDevice(ordinal_)); }

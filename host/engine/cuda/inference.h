@@ -29,7 +29,7 @@ class Inference {
   float* encode(int64_t count);
   /// Where latent vectors to decode() belong [count, latent]; encode() leaves them there.
   float* latent() const { return latent_.data(); }
-  /// Reconstructions [count, image] in (0,1) of the latent vectors.
+  /// Reconstructions [count, image] in [0,1] of the latent vectors.
   float* decode(int64_t count);
   /// Scores of the images loaded, to `errors` [count] in device memory.
   void score(int64_t count, float* errors);

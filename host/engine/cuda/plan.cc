@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/error.h"
+
 namespace oddity::cuda {
 namespace {
 
@@ -76,6 +78,14 @@ Plan::Plan(const Architecture& the_architecture)
       latent(architecture.latent_dim) {
   largest_map = image;
   for (Stage& stage : stages) {
+    // kernels/conv2d.h: positions within an image are 32-bit numbers.
+    constexpr int64_t kMostNumbers = (int64_t{1} << 31) - 1;
+    if (std::max(stage.in, stage.out) > kMostNumbers) {
+      throw Error(
+          "{}: an image has {} numbers there, the CUDA engine takes at most {}: use smaller "
+          "images or fewer filters",
+          stage.name, std::max(stage.in, stage.out), kMostNumbers);
+    }
     largest_map = std::max(largest_map, stage.out);
     if (!stage.normalized) continue;
     stage.scale = place(folded, stage.out_channels);

@@ -1,6 +1,7 @@
 // The plugin's entry point: everything else in it is hidden.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -22,8 +23,9 @@ std::unique_ptr<Planner> best_planner(int ordinal) {
 }
 
 std::unique_ptr<Engine> make_engine(int ordinal, const EngineOptions& options) {
-  CudaEngineOptions chosen{.ordinal = ordinal,
-                           .max_batch = static_cast<int64_t>(options.max_batch)};
+  CudaEngineOptions chosen{
+      .ordinal = ordinal,
+      .max_batch = static_cast<int64_t>(std::min<size_t>(options.max_batch, 1 << 20))};
   if (!options.precision) {
     chosen.make_planner = [ordinal] { return best_planner(ordinal); };
   } else if (*options.precision == Precision::tf32) {

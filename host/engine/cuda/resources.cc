@@ -34,7 +34,9 @@ void* allocate_mapped(size_t bytes) {
 
 void CapturedGraph::instantiate(cudaStream_t stream) {
   cudaGraph_t graph = nullptr;
-  check(cudaStreamEndCapture(stream, &graph));
+  const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
+  if (ended != cudaSuccess) cudaGetLastError();  // it is reported here
+  check(ended);
   const cudaError_t counted = cudaGraphGetNodes(graph, nullptr, &nodes_);
   const cudaError_t made =
       counted == cudaSuccess ? cudaGraphInstantiate(&executable_, graph, 0) : counted;

@@ -63,7 +63,8 @@ std::vector<std::vector<double>> random_operands(const OperationSpec& spec) {
 
 TestCase make_case(Planner& planner, const OperationSpec& spec) {
   const std::shared_ptr<const Operation> operation = planner.plan(spec);
-  const bool is_tf32 = planner.name().starts_with("tf32") && operation->computed_by() != "kernels";
+  const bool is_tf32 =
+      planner.precision() == Precision::tf32 && operation->computed_by() != "kernels";
   TestCase test;
   test.operation = to_string(spec);
   test.computed_by = operation->computed_by();

@@ -2,6 +2,7 @@
 
 #include "activation.h"
 #include "bias.h"
+#include "core/error.h"
 #include "engine/cuda/trace.h"
 #include "loss.h"
 
@@ -84,12 +85,22 @@ void TrainingStep::launch(cudaStream_t stream, const EpochInput& input) {
     enqueue(stream, input);
     return;
   }
-  if (!graph_ || !(recorded_ == input)) {
+  if (!capture_refused_ && (!graph_ || !(recorded_ == input))) {
     graph_.reset();
-    graph_ = CapturedGraph(stream, [&] { enqueue(stream, input); });
-    recorded_ = input;
+    try {
+      graph_ = CapturedGraph(stream, [&] { enqueue(stream, input); });
+      recorded_ = input;
+    } catch (const DeviceError&) {
+      // Of a library's plan nobody promises that it can be captured. Nothing has run; the same
+      // work without a graph gives the same bits.
+      capture_refused_ = true;
+    }
   }
-  graph_.launch(stream);
+  if (capture_refused_) {
+    enqueue(stream, input);
+  } else {
+    graph_.launch(stream);
+  }
 }
 
 float* TrainingStep::forward(size_t index, cudaStream_t stream, float* x) {

@@ -34,10 +34,18 @@ class TrainingStep {
   /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
   void enqueue(cudaStream_t stream, const EpochInput& input);
   /// The same as a graph, recorded when the input is not that of the last call; the first call of
-  /// all only enqueues.
+  /// all only enqueues, and so do all where an operation cannot be captured.
   void launch(cudaStream_t stream, const EpochInput& input);
   /// Kernels and copies of a step; 0 before there is a graph.
   size_t graph_nodes() const { return graph_.nodes(); }
+
+  // What the last step left in device memory, for tests.
+  /// Of LeakyReLU [images, out] of a stage; of the last stage the logits.
+  const float* activation(size_t stage) const { return stages_[stage].activation.data(); }
+  /// Of batch normalisation [images, out] of a stage but the last.
+  const float* output(size_t stage) const { return stages_[stage].output.data(); }
+  const float* latent() const { return latent_.data(); }  // [images, latent]
+  const float* hidden() const { return hidden_.data(); }  // [images, features], of dense2
 
  private:
   /// What the way forward leaves for the way back, and the operations of a stage.
@@ -75,6 +83,7 @@ class TrainingStep {
   DeviceBuffer<float> gradients_[2];  // of activations: any stage's fits
   DeviceBuffer<float> weight_gradients_;
   bool warm_ = false;
+  bool capture_refused_ = false;
   CapturedGraph graph_;
   EpochInput recorded_;
 };

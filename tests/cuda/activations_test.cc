@@ -1,0 +1,211 @@
+// Inside of the CUDA engine: every activation of a training step and of inference, emulated,
+// against Keras.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "cuda/emulated_devices.h"
+#include "engine/cuda/training.h"
+#include "loss.h"
+
+namespace oddity::test {
+namespace {
+
+using Outputs = std::map<std::string, std::vector<float>>;
+
+// What real float32 implementations were measured to differ by in training mode.
+constexpr Tolerance kTraining{.absolute = 1.2e-5};
+// In inference mode by 6e-8 from float64 on MNIST; another order of summation over 576 terms may
+// double that.
+constexpr Tolerance kInference{.absolute = 1.2e-7, .relative = 2e-7};
+// The small networks' inputs are dense, and their sums pass through values of 1 to 4, where one
+// rounding is 6e-8 to 2.4e-7: a handful of those.
+constexpr Tolerance kSmallInference{.absolute = 6e-7, .relative = 2e-7};
+
+/// encoder.conv2 → encoder.lrelu2, decoder.convT1 → decoder.bn1.
+std::string layer_of(const cuda::Stage& stage, const std::string& kind) {
+  return stage.name.substr(0, stage.name.find('.') + 1) + kind +
+         stage.name.substr(stage.name.find_first_of("0123456789"));
+}
+
+/// A network in (emulated) device memory.
+class OnDevice {
+ public:
+  OnDevice(const std::string& planner, const Architecture& architecture, const Weights& weights,
+           const TestImages<float>& images)
+      : plan_(architecture),
+        planner_(emulated(planner).make_planner()),
+        state_(plan_),
+        count_(static_cast<int64_t>(images.size())),
+        pixels_(count_ * plan_.image, "test") {
+    std::vector<float> parameters(static_cast<size_t>(plan_.parameters));
+    std::vector<float> moving(static_cast<size_t>(plan_.moving));
+    pack(plan_, weights, parameters, moving);
+    state_.parameters.upload(parameters, stream_.get());
+    state_.moving.upload(moving, stream_.get());
+    state_.first_moment.clear(stream_.get());
+    state_.second_moment.clear(stream_.get());
+    pixels_.upload(images.pixels, stream_.get());
+    stream_.synchronize();
+  }
+
+  /// Of one step in training mode.
+  Outputs train() {
+    cuda::TrainingStep step(plan_, *planner_, state_, count_, stream_.get());
+    cuda::DeviceBuffer<uint32_t> positions(count_, "test");
+    cuda::DeviceBuffer<float> rates(1, "test");
+    cuda::DeviceBuffer<kernels::EpochState> epoch(1, "test");
+    const cuda::MappedBuffer<double> losses(1);
+    const cuda::MappedBuffer<uint64_t> steps_done(1);
+    const std::vector<uint32_t> order = in_order(static_cast<size_t>(count_));
+    positions.upload(order, stream_.get());
+    rates.clear(stream_.get());
+    epoch.clear(stream_.get());
+    step.enqueue(stream_.get(), {.images = {kernels::Pixels::f32, pixels_.data(), plan_.image},
+                                 .positions = positions.data(),
+                                 .rates = rates.data(),
+                                 .state = epoch.data(),
+                                 .progress = {losses.device(), steps_done.device()},
+                                 .batch = count_});
+    Outputs outputs;
+    for (size_t i = 0; i < plan_.stages.size(); ++i) {
+      const cuda::Stage& stage = plan_.stages[i];
+      keep_stage(stage, step.activation(i), outputs);
+      if (stage.normalized) {
+        outputs[layer_of(stage, "bn")] = download(step.output(i), stage.out);
+      }
+    }
+    outputs["encoder.dense1"] = download(step.latent(), plan_.latent);
+    outputs["decoder.dense1"] = download(step.hidden(), plan_.features);
+    cuda::DeviceBuffer<float> y(count_ * plan_.image, "test");
+    kernels::sigmoid(stream_.get(), y.size(), step.activation(plan_.stages.size() - 1), y.data());
+    outputs["decoder.sigmoid1"] = download(y.data(), plan_.image);
+    return outputs;
+  }
+
+  /// Of inference, by the same operations and kernels as Inference enqueues.
+  Outputs infer() {
+    Outputs outputs;
+    cuda::DeviceBuffer<float> x(count_ * plan_.largest_map, "test");
+    cuda::DeviceBuffer<float> y(count_ * plan_.largest_map, "test");
+    check(cudaMemcpyAsync(x.data(), pixels_.data(),
+                          static_cast<size_t>(pixels_.size()) * sizeof(float),
+                          cudaMemcpyDeviceToDevice, stream_.get()));
+    for (size_t i = 0; i < plan_.stages.size(); ++i) {
+      if (i == plan_.encoder_stages) {
+        run(plan_.encode(count_, cuda::OperationKind::dense), x, plan_.dense1, plan_.dense1_bias,
+            y);
+        outputs["encoder.dense1"] = download(y.data(), plan_.latent);
+        run(plan_.decode(count_, cuda::OperationKind::dense), y, plan_.dense2, plan_.dense2_bias,
+            x);
+        outputs["decoder.dense1"] = download(x.data(), plan_.features);
+      }
+      const cuda::Stage& stage = plan_.stages[i];
+      run(plan_.forward(stage, count_), x, stage.kernel, stage.bias, y);
+      keep_stage(stage, y.data(), outputs);
+      if (stage.normalized) {
+        normalise(stage, y);
+        outputs[layer_of(stage, "bn")] = download(y.data(), stage.out);
+      }
+      std::swap(x, y);
+    }
+    kernels::sigmoid(stream_.get(), count_ * plan_.image, x.data(), x.data());
+    outputs["decoder.sigmoid1"] = download(x.data(), plan_.image);
+    return outputs;
+  }
+
+ private:
+  std::vector<float> download(const float* from, int64_t size) {
+    std::vector<float> values(static_cast<size_t>(count_ * size));
+    check(cudaMemcpyAsync(values.data(), from, values.size() * sizeof(float),
+                          cudaMemcpyDeviceToHost, stream_.get()));
+    stream_.synchronize();
+    return values;
+  }
+
+  /// LeakyReLU is part of its convolution's epilogue; what came before it follows from the sign.
+  void keep_stage(const cuda::Stage& stage, const float* y, Outputs& outputs) {
+    std::vector<float> values = download(y, stage.out);
+    if (stage.normalized) {
+      outputs[layer_of(stage, "lrelu")] = values;
+      for (float& value : values) value = value > 0 ? value : value / kernels::kLeakyReluSlope;
+    }
+    outputs[stage.name] = values;
+  }
+
+  void run(const cuda::OperationSpec& spec, const cuda::DeviceBuffer<float>& x, int64_t kernel,
+           int64_t bias, const cuda::DeviceBuffer<float>& y) {
+    cuda::Workspace workspace;
+    const cuda::Step step(*planner_, spec, workspace);
+    workspace.allocate();
+    step(stream_.get(),
+         {x.data(), state_.parameters.data() + kernel, state_.parameters.data() + bias, y.data()});
+    stream_.synchronize();  // before the workspace goes
+  }
+
+  void normalise(const cuda::Stage& stage, const cuda::DeviceBuffer<float>& y) {
+    const float* const parameters = state_.parameters.data();
+    const float* const moving = state_.moving.data();
+    cuda::DeviceBuffer<float> scale(stage.out_channels, "test");
+    cuda::DeviceBuffer<float> shift(stage.out_channels, "test");
+    kernels::batch_norm_fold(stream_.get(), stage.out_channels, parameters + stage.gamma,
+                             parameters + stage.beta, moving + stage.moving_mean,
+                             moving + stage.moving_variance, scale.data(), shift.data());
+    kernels::batch_norm_inference(stream_.get(), cuda::Plan::map_of(stage, count_), y.data(),
+                                  scale.data(), shift.data(), y.data());
+    stream_.synchronize();
+  }
+
+  cuda::Plan plan_;
+  std::unique_ptr<cuda::Planner> planner_;
+  cuda::Stream stream_;
+  cuda::NetworkState state_;
+  int64_t count_;
+  cuda::DeviceBuffer<float> pixels_;
+};
+
+/// Every golden of `folder`, of which some hold the first images only.
+void expect_goldens(const Outputs& outputs, const std::string& folder, const Tolerance& tolerance) {
+  const std::vector<std::string> names = golden_names(folder);
+  ASSERT_FALSE(names.empty());
+  for (const std::string& layer : names) {
+    ASSERT_TRUE(outputs.contains(layer)) << layer;
+    const std::vector<float> expected = golden_values(folder + "/" + layer);
+    std::vector<float> actual = outputs.at(layer);
+    ASSERT_GE(actual.size(), expected.size()) << layer;
+    actual.resize(expected.size());
+    EXPECT_TRUE(all_near(actual, expected, tolerance)) << folder << "/" << layer;
+  }
+}
+
+class CudaActivations : public testing::TestWithParam<std::string> {};
+
+TEST_P(CudaActivations, TrainingModeOnMnist) {
+  const Architecture architecture = mnist_architecture();
+  OnDevice network(GetParam(), architecture, golden_weights(architecture, "init"),
+                   golden_forward_images());
+  expect_goldens(network.train(), "forward/train", kTraining);
+}
+
+TEST_P(CudaActivations, InferenceOnMnist) {
+  const Architecture architecture = mnist_architecture();
+  OnDevice network(GetParam(), architecture, golden_weights(architecture, "init"),
+                   golden_forward_images());
+  expect_goldens(network.infer(), "forward/infer", kInference);
+}
+
+TEST_P(CudaActivations, OfTheSmallNetworks) {
+  for (const SmallCase& c : small_cases()) {
+    SCOPED_TRACE(c.folder);
+    OnDevice network(GetParam(), c.architecture, golden_weights(c.architecture, c.folder + "/init"),
+                     c.images);
+    expect_goldens(network.infer(), c.folder + "/infer", kSmallInference);
+    expect_goldens(network.train(), c.folder + "/train", kTraining);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, CudaActivations, testing::ValuesIn(engine_names()),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace oddity::test
