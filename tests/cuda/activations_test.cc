@@ -88,9 +88,9 @@ class OnDevice {
     Outputs outputs;
     cuda::DeviceBuffer<float> x(count_ * plan_.largest_map, "test");
     cuda::DeviceBuffer<float> y(count_ * plan_.largest_map, "test");
-    check(cudaMemcpyAsync(x.data(), pixels_.data(),
-                          static_cast<size_t>(pixels_.size()) * sizeof(float),
-                          cudaMemcpyDeviceToDevice, stream_.get()));
+    cuda::check(cudaMemcpyAsync(x.data(), pixels_.data(),
+                                static_cast<size_t>(pixels_.size()) * sizeof(float),
+                                cudaMemcpyDeviceToDevice, stream_.get()));
     for (size_t i = 0; i < plan_.stages.size(); ++i) {
       if (i == plan_.encoder_stages) {
         run(plan_.encode(count_, cuda::OperationKind::dense), x, plan_.dense1, plan_.dense1_bias,
@@ -117,8 +117,8 @@ class OnDevice {
  private:
   std::vector<float> download(const float* from, int64_t size) {
     std::vector<float> values(static_cast<size_t>(count_ * size));
-    check(cudaMemcpyAsync(values.data(), from, values.size() * sizeof(float),
-                          cudaMemcpyDeviceToHost, stream_.get()));
+    cuda::check(cudaMemcpyAsync(values.data(), from, values.size() * sizeof(float),
+                                cudaMemcpyDeviceToHost, stream_.get()));
     stream_.synchronize();
     return values;
   }

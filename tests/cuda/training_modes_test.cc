@@ -156,7 +156,7 @@ TEST(TrainingStepBudget, LaunchesAStep) {
               operations);
   EXPECT_LE(full, 72u);
   EXPECT_LE(last, 72u);
-  EXPECT_LE(operations, 52u);
+  EXPECT_LE(operations, 50u);
 }
 
 }  // namespace
