@@ -286,8 +286,8 @@ __device__ __forceinline__ void store_sums(const Sums<Tile>& sums, int64_t colum
                                            const float* bias, Epilogue epilogue, float* y,
                                            Offset offset) {
   float biases[4];
-  load_quad<false>(bias + column, epilogue == Epilogue::none ? 0 : quad_size(column, columns),
-                   biases);
+  const bool biased = epilogue != Epilogue::none;
+  load_quad<false>(biased ? bias + column : bias, biased ? quad_size(column, columns) : 0, biases);
 #pragma unroll
   for (int i = 0; i < Tile::kThreadRows; ++i) {
     const int64_t at = offset(i);
