@@ -97,12 +97,13 @@ std::string why_no_cuda(int ordinal) {
 std::string why_no_cuda() { return why_no_cuda(0); }
 
 std::unique_ptr<Engine> make_cuda_engine(int ordinal, const EngineOptions& options) {
+  const CudaPlugin* const plugin = loaded().plugin;
   const std::string why_not = why_no_cuda(ordinal);
-  if (!why_not.empty()) {
+  if (plugin == nullptr || !why_not.empty()) {
     throw DeviceError("device cuda:{} is not available: {}; use --device cpu or auto", ordinal,
                       why_not);
   }
-  return loaded().plugin->make_engine(ordinal, options);
+  return plugin->make_engine(ordinal, options);
 }
 
 std::string cuda_libraries() {

@@ -90,7 +90,7 @@ Values dense(const Values& x, const Values& kernel, const Values& bias) {
 
 /// Mean and biased variance of each of the channels of x [pixels, channels].
 std::pair<Values, Values> moments(const Values& x, size_t channels) {
-  const auto pixels = static_cast<double>(x.size() / channels);
+  const auto pixels = static_cast<double>(x.size()) / static_cast<double>(channels);
   Values mean(channels);
   Values variance(channels);
   for (size_t i = 0; i < x.size(); ++i) mean[i % channels] += x[i] / pixels;

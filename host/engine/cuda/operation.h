@@ -41,6 +41,7 @@ struct OperationSpec {
   kernels::Epilogue epilogue = kernels::Epilogue::none;  // of conv2d and conv2d_transpose
   kernels::DenseShape dense;
   kernels::BatchNormShape norm;
+  // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler writes compares with a literal 0.
   friend auto operator<=>(const OperationSpec&, const OperationSpec&) = default;
 };
 

@@ -161,8 +161,7 @@ void batch_norm_training(const kernels::BatchNormShape& shape, Tensors t) {
     t[6][c] = kept * t[6][c] + (1 - kept) * mean[c];
     t[7][c] = kept * t[7][c] + (1 - kept) * variance[c];
   }
-  for (size_t i = 0; i < x.size(); ++i) {
-    const size_t c = i % channels;
+  for (size_t i = 0, c = 0; i < x.size(); ++i, c = c + 1 == channels ? 0 : c + 1) {
     y[i] = (x[i] - mean[c]) * inverse_deviation[c] * gamma[c] + beta[c];
   }
 }
