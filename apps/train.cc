@@ -88,7 +88,8 @@ class Train final : public Command {
   void add_training();
   void check() const;
   Trained compute(const Console& console, Engine& engine, const Dataset& dataset,
-                  const Split& split, const Architecture& architecture) const;
+                  const Split& split, const Architecture& architecture,
+                  const Weights& weights) const;
   ModelRecord make_record(const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
@@ -237,12 +238,13 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
 }
 
 Trained Train::compute(const Console& console, Engine& engine, const Dataset& dataset,
-                       const Split& split, const Architecture& architecture) const {
+                       const Split& split, const Architecture& architecture,
+                       const Weights& weights) const {
   print_device(console, engine);
   const ImageView pixels = dataset.images.view();
   const auto images =
       engine.upload(pixels, data_.images.empty() ? "MNIST" : printable(data_.images));
-  const auto network = engine.network(architecture, initial_weights(architecture, training_.seed));
+  const auto network = engine.network(architecture, weights);
   const ProgressStyle style = progress_style(compute_.progress);
   if (style != ProgressStyle::none) {
     console.note(fmt::format("Train on {} samples, validate on {} samples", split.train.size(),
@@ -273,12 +275,13 @@ ExitCode Train::run(const Console& console) {
   const ImageShape& shape = dataset.images.shape();
   const Architecture architecture =
       conv_autoencoder(shape.width, shape.height, shape.channels, filters_, latent_dim_);
+  const Weights weights = initial_weights(architecture, training_.seed);
   console.info("building autoencoder...",
                fmt::format("{}, filters {}, latent {}, {} weights", to_string(shape),
-                           fmt::join(filters_, " "), latent_dim_,
-                           with_thousands(Weights(architecture).size())));
-  const Trained trained = device.run(
-      [&](Engine& engine) { return compute(console, engine, dataset, split, architecture); });
+                           fmt::join(filters_, " "), latent_dim_, with_thousands(weights.size())));
+  const Trained trained = device.run([&](Engine& engine) {
+    return compute(console, engine, dataset, split, architecture, weights);
+  });
   const ModelRecord record = make_record(dataset, trained.history, trained.scores);
 
   // The last moment to stop with nothing written; from here on everything is.

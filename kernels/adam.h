@@ -22,10 +22,12 @@ void adam(cudaStream_t stream, int64_t n, const float* gradients, const float* r
 struct EpochProgress {
   double* losses;        // [steps] sum over the step's images of their errors
   uint64_t* steps_done;  // written after losses[step]
+  friend bool operator==(const EpochProgress&, const EpochProgress&) = default;
 };
 
-/// Ends a step: losses[step] = sum of errors [images] in order (float64), then steps_done = step +
-/// 1 with system-wide visibility, then state->step += 1.
+/// Ends a step: losses[step] = sum of errors [images] (float64; up to 32 images in order, more in
+/// 32 runs, in an order given by their number), then steps_done = step + 1, which the host sees
+/// after the loss, then state->step += 1.
 void finish_step(cudaStream_t stream, int64_t images, const float* errors, EpochState* state,
                  EpochProgress progress);
 

@@ -25,18 +25,9 @@ __global__ void __launch_bounds__(kColumnThreads)
                          bool aligned) {
   SHARED_ARRAY(Group<kWidth>, scratch, [kColumnThreads]);
   const ColumnPlace place = column_place(columns);
-  Group<kWidth> sum{};
-  for (int64_t row = place.first_row; row < place.end_row; row += 4 * columns.lanes) {
-    const Rows<kWidth, 4> rows = load_rows<kWidth, 4>(columns, place, row, x, aligned);
-#pragma unroll
-    for (const Group<kWidth>& v : rows.at) {
-#pragma unroll
-      for (int j = 0; j < kWidth; ++j) sum.at[j] += v.at[j];
-    }
-  }
   const int64_t start = blockIdx.x * columns.block_rows;
   const float count = float(min(columns.block_rows, columns.rows - start));
-  Group<kWidth> mean = sum_over_lanes<kWidth>(columns, sum, scratch);
+  Group<kWidth> mean = sum_rows<kWidth>(columns, place, x, aligned, scratch);
 #pragma unroll
   for (float& m : mean.at) m /= count;
 

@@ -1,5 +1,6 @@
 #include "bias.h"
 #include "columns.cuh"
+#include "epilogue.cuh"
 
 namespace oddity::kernels {
 namespace {
@@ -15,11 +16,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   if (epilogue != Epilogue::none) {
     const Group<kWidth> addend = load_parameters<kWidth>(bias + place.channel);
 #pragma unroll
-    for (int j = 0; j < kWidth; ++j) value.at[j] += addend.at[j];
-  }
-  if (epilogue == Epilogue::bias_leaky_relu) {
-#pragma unroll
-    for (float& v : value.at) v = v > 0 ? v : kLeakyReluSlope * v;
+    for (int j = 0; j < kWidth; ++j) value.at[j] = finish(value.at[j], addend.at[j], epilogue);
   }
   store_group<kWidth>(y + at, value, aligned);
 }
@@ -31,16 +28,8 @@ __global__ void __launch_bounds__(kColumnThreads)
                          float* __restrict__ partials, bool aligned) {
   SHARED_ARRAY(Group<kWidth>, scratch, [kColumnThreads]);
   const ColumnPlace place = column_place(columns);
-  Group<kWidth> sum{};
-  for (int64_t row = place.first_row; row < place.end_row; row += 4 * columns.lanes) {
-    const Rows<kWidth, 4> rows = load_rows<kWidth, 4>(columns, place, row, dy, aligned);
-#pragma unroll
-    for (const Group<kWidth>& v : rows.at) {
-#pragma unroll
-      for (int j = 0; j < kWidth; ++j) sum.at[j] += v.at[j];
-    }
-  }
-  store_partial<kWidth>(columns, place, sum_over_lanes<kWidth>(columns, sum, scratch), partials);
+  store_partial<kWidth>(columns, place, sum_rows<kWidth>(columns, place, dy, aligned, scratch),
+                        partials);
 }
 
 // A warp a channel.

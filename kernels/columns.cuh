@@ -128,6 +128,23 @@ __device__ __forceinline__ Group<kWidth> sum_over_lanes(const Columns& columns,
   return sum;
 }
 
+/// The sum of a block's rows of x, in all of its lanes. All threads of the block take part.
+template <int kWidth>
+__device__ __forceinline__ Group<kWidth> sum_rows(const Columns& columns, const ColumnPlace& place,
+                                                  const float* x, bool aligned,
+                                                  Group<kWidth>* scratch) {
+  Group<kWidth> sum{};
+  for (std::int64_t row = place.first_row; row < place.end_row; row += 4 * columns.lanes) {
+    const Rows<kWidth, 4> rows = load_rows<kWidth, 4>(columns, place, row, x, aligned);
+#pragma unroll
+    for (const Group<kWidth>& v : rows.at) {
+#pragma unroll
+      for (int j = 0; j < kWidth; ++j) sum.at[j] += v.at[j];
+    }
+  }
+  return sum_over_lanes<kWidth>(columns, sum, scratch);
+}
+
 /// What the blocks of rows leave for the second kernel: partials [channels, row_blocks], so that a
 /// warp reads those of a channel side by side.
 template <int kWidth>

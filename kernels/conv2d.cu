@@ -68,26 +68,17 @@ Patches patches_of(const Conv2dShape& shape, const float* x) {
           .grid = PixelGrid(shape.images, shape.small_height(), shape.small_width())};
 }
 
-struct Slices {
-  int64_t count;
-  int64_t pixels;  // of each, but the last
-};
-
 /// Enough slices for about two blocks on each of a big GPU's multiprocessors, but not so many that
-/// a slice is over before it is under way, or that adding them up takes longer than they did.
+/// adding them up takes longer than they did.
 Slices weight_gradient_slices(const Conv2dShape& shape) {
   constexpr int64_t kBlocks = 288;
-  constexpr int64_t kFewestPixels = 4 * kDepth;
   constexpr int64_t kMostSlices = 256;
   int64_t tiles = 1;
   with_tile(9 * shape.channels, true, [&]<typename Tile, bool kVector>() {
     tiles = blocks_for(9 * shape.channels, Tile::kColumns) * blocks_for(shape.filters, Tile::kRows);
   });
-  const int64_t pixels = shape.small_pixels();
-  const int64_t wanted = std::clamp<int64_t>(kBlocks / tiles, 1, kMostSlices);
-  const int64_t slice =
-      std::max(blocks_for(blocks_for(pixels, wanted), kDepth) * kDepth, kFewestPixels);
-  return {blocks_for(pixels, slice), slice};
+  return cut_into_slices(shape.small_pixels(),
+                         std::clamp<int64_t>(kBlocks / tiles, 1, kMostSlices));
 }
 
 }  // namespace
@@ -122,7 +113,7 @@ void conv2d_weight_gradient(cudaStream_t stream, const Conv2dShape& shape, const
                      blocks_for(shape.filters, Tile::kRows)},
             .block = Tile::kThreads,
             .stream = stream},
-           patches_of(shape, x), dy, shape.filters, static_cast<int>(slices.pixels), partials);
+           patches_of(shape, x), dy, shape.filters, static_cast<int>(slices.depth), partials);
   });
   if (slices.count > 1) {
     sum_slices(stream, slices.count, shape.filters, columns, partials, nullptr, dw);

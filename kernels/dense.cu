@@ -123,23 +123,14 @@ __global__ void __launch_bounds__(Tile::kThreads)
              });
 }
 
-struct Slices {
-  int64_t count;
-  int64_t inputs;  // of each, but the last
-};
-
 /// Up to 64 slices where the outputs alone make few tiles. Of the images nothing may depend.
 Slices dense_slices(const DenseShape& shape) {
   constexpr int64_t kBlocks = 64;
-  constexpr int64_t kFewestInputs = 4 * kDepth;
   int64_t tiles = 1;
   with_tile(shape.outputs, true, [&]<typename Tile, bool kVector>() {
     tiles = blocks_for(shape.outputs, Tile::kColumns);
   });
-  const int64_t wanted = std::max<int64_t>(kBlocks / tiles, 1);
-  const int64_t slice =
-      std::max(blocks_for(blocks_for(shape.inputs, wanted), kDepth) * kDepth, kFewestInputs);
-  return {blocks_for(shape.inputs, slice), slice};
+  return cut_into_slices(shape.inputs, std::max<int64_t>(kBlocks / tiles, 1));
 }
 
 bool all_vector(const DenseShape& shape) { return shape.inputs % 4 == 0 && shape.outputs % 4 == 0; }
@@ -162,7 +153,7 @@ void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const f
                      blocks_for(shape.images, Tile::kRows), slices.count},
             .block = Tile::kThreads,
             .stream = stream},
-           shape, static_cast<int>(slices.inputs), x, w, bias,
+           shape, static_cast<int>(slices.depth), x, w, bias,
            whole ? Epilogue::bias : Epilogue::none, whole ? y : workspace);
   });
   if (!whole) {

@@ -7,8 +7,9 @@
 // tile and the source: how a product is tiled does not change its bits.
 #pragma once
 
-#include "conv2d.h"
-#include "device.cuh"
+#include <algorithm>
+
+#include "epilogue.cuh"
 
 namespace oddity::kernels {
 
@@ -61,6 +62,19 @@ void with_tile(int64_t columns, bool vector, Launch launch_tile) {
   } else {
     with.template operator()<false>();
   }
+}
+
+/// A product's depth, cut so that more blocks can work on it (slices.h).
+struct Slices {
+  int64_t count;
+  int64_t depth;  // of each, but the last
+};
+
+/// About `wanted` slices, of whole steps between two barriers, and at least four of those: a slice
+/// is not to be over before it is under way.
+inline Slices cut_into_slices(int64_t depth, int64_t wanted) {
+  const int64_t steps = std::max<int64_t>(blocks_for(blocks_for(depth, wanted), kDepth), 4);
+  return {blocks_for(depth, steps * kDepth), steps * kDepth};
 }
 
 /// An operand's steps in shared memory. The 4 floats of padding put the writes of AlongDepth into
@@ -271,13 +285,6 @@ __device__ __forceinline__ void store_quad(float* y, int64_t column, int64_t col
   for (int j = 0; j < 4; ++j) {
     if (column + j < columns) y[column + j] = quad[j];
   }
-}
-
-/// What is done to a sum before it is stored.
-__device__ __forceinline__ float finish(float sum, float bias, Epilogue epilogue) {
-  if (epilogue == Epilogue::none) return sum;
-  const float x = sum + bias;
-  return epilogue == Epilogue::bias || x > 0 ? x : kLeakyReluSlope * x;
 }
 
 /// Stores this thread's sums with the epilogue: row i to y + offset(i) unless that is negative.

@@ -61,7 +61,7 @@ class OnDevice {
     positions.upload(order, stream_.get());
     rates.clear(stream_.get());
     epoch.clear(stream_.get());
-    step.enqueue(stream_.get(), {.images = {kernels::Pixels::f32, pixels_.data(), plan_.image},
+    step.enqueue(stream_.get(), {.images = {kernels::Pixels::f32, pixels_.data()},
                                  .positions = positions.data(),
                                  .rates = rates.data(),
                                  .state = epoch.data(),

@@ -131,7 +131,7 @@ size_t launches_of_a_step(cuda::Planner& planner, int64_t images) {
        {&state.parameters, &state.first_moment, &state.second_moment, &state.moving}) {
     buffer->clear(stream.get());
   }
-  const cuda::EpochInput input{.images = {kernels::Pixels::u8, pixels.data(), plan.image},
+  const cuda::EpochInput input{.images = {kernels::Pixels::u8, pixels.data()},
                                .positions = positions.data(),
                                .rates = rates.data(),
                                .state = epoch.data(),

@@ -1,6 +1,6 @@
 #include "engine/cuda/cuda_engine.h"
 
-#include <array>
+#include <algorithm>
 
 #include "core/error.h"
 #include "engine/cuda/cuda_network.h"
@@ -65,7 +65,7 @@ CudaImages::CudaImages(std::shared_ptr<const Device> device, const ImageView& im
   device_->synchronize();
 }
 
-PixelSource CudaImages::source() const { return {type_, pixels_.data(), shape().size()}; }
+PixelSource CudaImages::source() const { return {type_, pixels_.data()}; }
 
 void CudaScores::do_download(std::span<float> out) const {
   device_->make_current();

@@ -67,13 +67,11 @@ PixelSource CudaNetwork::source_of(const Images& images) const {
   return own->source();
 }
 
-TrainingStep& CudaNetwork::training_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
-  if (kept == nullptr || kept->images() != images) {
-    kept.reset();  // its memory first
-    kept = std::make_unique<TrainingStep>(plan_, device_->planner(), state_, images,
-                                          device_->stream());
-  }
-  return *kept;
+void CudaNetwork::plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
+  if (kept != nullptr && kept->images() == images) return;
+  kept.reset();  // its memory first
+  kept =
+      std::make_unique<TrainingStep>(plan_, device_->planner(), state_, images, device_->stream());
 }
 
 EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uint32_t> order,
@@ -91,9 +89,9 @@ EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uin
 
   // Both steps before the first: what does not fit must not show at the end of an epoch.
   const int64_t batch = static_cast<int64_t>(std::min(batch_size, order.size()));
-  training_step(full_step_, batch);
+  plan_step(full_step_, batch);
   const int64_t rest = std::ssize(order) % batch;
-  if (rest > 0) training_step(last_step_, rest);
+  if (rest > 0) plan_step(last_step_, rest);
 
   std::vector<float> rates;
   for (const double rate : learning_rates) {
@@ -123,9 +121,7 @@ double CudaNetwork::run_steps(const EpochInput& input, size_t images, Progress& 
   size_t reported = 0;
   double sum = 0;
   const auto launch_next = [&] {
-    const size_t count = std::min(batch, images - launched * batch);
-    TrainingStep& step =
-        training_step(count == batch ? full_step_ : last_step_, static_cast<int64_t>(count));
+    TrainingStep& step = images - launched * batch >= batch ? *full_step_ : *last_step_;
     const TraceRange range("step");
     if (options_.graphs) {
       step.launch(stream, input);

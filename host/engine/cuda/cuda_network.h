@@ -58,8 +58,8 @@ class CudaNetwork final : public Network {
 
   /// Throws Error for images of another engine.
   PixelSource source_of(const Images& images) const;
-  /// The step for so many images, planned when it is first needed.
-  TrainingStep& training_step(std::unique_ptr<TrainingStep>& kept, int64_t images);
+  /// Makes `kept` the step for so many images.
+  void plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images);
   /// Enqueues step after step, a few ahead of what is done, and reports each that is. Returns the
   /// sum of the images' errors.
   double run_steps(const EpochInput& input, size_t images, Progress& progress);

@@ -10,10 +10,6 @@ namespace {
 constexpr int kOldestMajor = 7;
 constexpr int kOldestMinor = 5;
 
-std::string version_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 DeviceInfo describe(int ordinal, const Planner& planner) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, ordinal));
@@ -25,6 +21,10 @@ DeviceInfo describe(int ordinal, const Planner& planner) {
 }
 
 }  // namespace
+
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
 
 std::string why_not_usable(int ordinal) {
   int count = 0;

@@ -37,6 +37,9 @@ class Device {
   std::unique_ptr<Planner> planner_;
 };
 
+/// Of a version as the CUDA runtime counts it: 13000 is "13.0".
+std::string version_text(int version);
+
 /// Why device `ordinal` cannot be used, in a few words; empty where it can.
 std::string why_not_usable(int ordinal);
 

@@ -68,10 +68,10 @@ const Inference::Operations& Inference::operations(int64_t count) {
 void Inference::load_images(const PixelSource& images, const uint32_t* positions, int64_t first,
                             int64_t count) {
   if (positions != nullptr) {
-    kernels::gather_images(stream_, images.type, images.pixels, images.image, positions, nullptr, 0,
+    kernels::gather_images(stream_, images.type, images.pixels, plan_.image, positions, nullptr, 0,
                            first, count, images_.data());
   } else {
-    kernels::load_images(stream_, images.type, images.pixels, images.image, first, count,
+    kernels::load_images(stream_, images.type, images.pixels, plan_.image, first, count,
                          images_.data());
   }
 }

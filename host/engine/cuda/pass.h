@@ -26,11 +26,11 @@ struct NetworkState {
   DeviceBuffer<float> moving;
 };
 
-/// Images in device memory: type, pixels, numbers an image.
+/// Images in device memory, of the network's shape.
 struct PixelSource {
   kernels::Pixels type = kernels::Pixels::u8;
   const void* pixels = nullptr;
-  int64_t image = 0;
+  friend bool operator==(const PixelSource&, const PixelSource&) = default;
 };
 
 /// Device memory that operations share, one run at a time.

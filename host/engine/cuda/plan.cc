@@ -10,6 +10,11 @@ namespace {
 
 using kernels::Epilogue;
 
+// Kernels know nothing of the model; here the two meet.
+static_assert(kernels::kLeakyReluSlope == kLeakyReluSlope);
+static_assert(kernels::kBatchNormEpsilon == kBatchNormEpsilon);
+static_assert(kernels::kBatchNormMomentum == kBatchNormMomentum);
+
 // Tensors begin at 256 bytes, where the widest loads of kernels and libraries may begin.
 constexpr int64_t kAlignment = 64;
 

@@ -34,10 +34,6 @@ std::unique_ptr<Engine> make_engine(int ordinal, const EngineOptions& options) {
   return make_cuda_engine(chosen);
 }
 
-std::string version_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 std::string libraries() {
   int runtime = 0;
   int driver = 0;
