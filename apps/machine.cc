@@ -5,8 +5,10 @@
 #include <cairo.h>
 #include <fmt/format.h>
 #include <hwy/highway.h>
+#include <jpeglib.h>
 #include <spng.h>
 #include <sys/utsname.h>
+#include <tiffio.h>
 #include <toml++/toml.h>
 #include <xxhash.h>
 #include <zlib.h>
@@ -23,6 +25,17 @@
 
 namespace oddity {
 namespace {
+
+// libjpeg-turbo tells its version as bare tokens, and only at compile time.
+#define ODDITY_TEXT_OF(tokens) #tokens
+#define ODDITY_TEXT(tokens) ODDITY_TEXT_OF(tokens)
+
+/// "LIBTIFF, Version 4.5.0", then a copyright.
+std::string tiff_version() {
+  const std::string text = TIFFGetVersion();
+  const size_t begin = text.find_last_of(' ', text.find('\n')) + 1;
+  return text.substr(begin, text.find('\n') - begin);
+}
 
 std::string version(int major, int minor, int patch) {
   return fmt::format("{}.{}.{}", major, minor, patch);
@@ -70,7 +83,9 @@ std::vector<std::pair<std::string, std::string>> libraries() {
       {"HDF5", hdf5_version()},
       {"Highway", version(HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
       {"libarchive", std::string(archive_version_string()).substr(sizeof "libarchive")},
+      {"libjpeg-turbo", ODDITY_TEXT(LIBJPEG_TURBO_VERSION)},
       {"libspng", spng_version_string()},
+      {"libtiff", tiff_version()},
       {"nlohmann-json", version(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                 NLOHMANN_JSON_VERSION_PATCH)},
       {"toml++", version(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},

@@ -1,5 +1,5 @@
 // The order of the folders: a folder includes only what stands left of it.
-//   core < files/{atomic_file,npy,zip} < data < model < files/ (model files) < engine
+//   core < files/{atomic_file,npy,zip} < data < images < model < files/ (model files) < engine
 //        < train, detect < report < apps
 // kernels/ knows core alone.
 
@@ -33,17 +33,18 @@ struct Place {
 std::optional<Place> place_of(const fs::path& file) {
   auto name = file.begin();
   if (name == file.end()) return {};
-  if (*name == "apps") return Place{"apps", 8};
+  if (*name == "apps") return Place{"apps", 9};
   if (*name == "kernels") return Place{"kernels", 1};
   if (*name != "host" || ++name == file.end()) return {};
   const std::string folder = *name;
   if (folder == "files") {
     const std::string stem = file.stem();
     const bool is_early = stem == "atomic_file" || stem == "npy" || stem == "zip";
-    return is_early ? Place{"files/{atomic_file,npy,zip}", 1} : Place{"files (model files)", 4};
+    return is_early ? Place{"files/{atomic_file,npy,zip}", 1} : Place{"files (model files)", 5};
   }
-  static const std::vector<Place> kFolders{{"core", 0},  {"data", 2},   {"model", 3}, {"engine", 5},
-                                           {"train", 6}, {"detect", 6}, {"report", 7}};
+  static const std::vector<Place> kFolders{{"core", 0},   {"data", 2},   {"images", 3},
+                                           {"model", 4},  {"engine", 6}, {"train", 7},
+                                           {"detect", 7}, {"report", 8}};
   const auto found = std::find_if(kFolders.begin(), kFolders.end(),
                                   [&](const Place& place) { return place.part == folder; });
   return found == kFolders.end() ? std::nullopt : std::optional(*found);
