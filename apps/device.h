@@ -20,7 +20,7 @@ class Device {
   Device(const ComputeOptions& options, const Console& console);
 
   /// work(Engine&), and once more on the CPU where the first run fails: work must change nothing
-  /// that a second run reads, and write no file. Nothing that it returns may live on the engine.
+  /// that a second run reads, files included. Nothing that it returns may live on the engine.
   template <typename Work>
   auto run(Work&& work) {
     try {
@@ -30,6 +30,9 @@ class Device {
     }
     return work(*engine_);
   }
+
+  /// The one that computes now. What is done with it outside run() fails for good.
+  Engine& engine() { return *engine_; }
 
  private:
   /// Only inside a handler: rethrows where the device is not to be replaced.

@@ -8,6 +8,7 @@ enum ExitCode : int {
   kFailure = 1,        // something wrong in data, model or files, or found by selftest
   kUsage = 2,          // wrong option or value
   kOutliers = 3,       // --fail-on-outliers tripped
+  kTooManyBad = 4,     // more images than --max-bad allows cannot be used
   kNoDevice = 6,       // the asked-for device is not available or failed
   kInterrupted = 130,  // Ctrl-C
 };

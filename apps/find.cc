@@ -6,9 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,45 +26,10 @@
 #include "paths.h"
 #include "reconstructions.h"
 #include "reporters.h"
+#include "threshold.h"
 
 namespace oddity {
 namespace {
-
-constexpr double kDefaultQuantile = 0.999;
-
-/// The score from which on an image is an outlier, and where it comes from.
-struct Threshold {
-  enum class Origin { option, quantile, model, default_quantile };
-  Origin origin = Origin::option;
-  double value = 0;
-  double quantile = std::numeric_limits<double>::quiet_NaN();  // NaN: given as a value
-
-  bool of_this_run() const {
-    return origin == Origin::quantile || origin == Origin::default_quantile;
-  }
-};
-
-std::string describe(const Threshold& threshold) {
-  switch (threshold.origin) {
-    case Threshold::Origin::option:
-      return "given with --threshold";
-    case Threshold::Origin::model:
-      return fmt::format("quantile {} of the training scores, stored in the model",
-                         shortest(threshold.quantile));
-    case Threshold::Origin::quantile:
-      return fmt::format("quantile {} of these scores", shortest(threshold.quantile));
-    case Threshold::Origin::default_quantile:
-      return fmt::format("quantile {} of these scores, as the model stores none",
-                         shortest(threshold.quantile));
-  }
-  return {};
-}
-
-std::string_view name_of(Threshold::Origin origin) {
-  return origin == Threshold::Origin::option  ? "option"
-         : origin == Threshold::Origin::model ? "model"
-                                              : "quantile of this run";
-}
 
 /// The outliers with the highest scores, as many as are drawn at most, in their order.
 std::vector<size_t> highest(std::vector<size_t> outliers, std::span<const float> scores) {
@@ -95,7 +58,6 @@ class Find final : public Command {
 
  private:
   void check() const;
-  Threshold choose_threshold(const ModelFile& model) const;
   void check_fit(const ModelFile& model, const Dataset& dataset) const;
   void check_scores(std::span<const float> scores) const;
   Found compute(const Console& console, Engine& engine, const ModelFile& model,
@@ -106,15 +68,11 @@ class Find final : public Command {
 
   std::filesystem::path dataset_;
   std::filesystem::path model_;
-  double quantile_ = kDefaultQuantile;
-  double threshold_ = 0;
+  ThresholdOptions threshold_;
   std::filesystem::path montage_ = "outliers.png";
   std::filesystem::path scores_;
-  bool fail_on_outliers_ = false;
   bool json_ = false;
   ComputeOptions compute_;
-  CLI::Option* quantile_option_ = nullptr;
-  CLI::Option* threshold_option_ = nullptr;
 };
 
 Find::Find(CLI::App& program)
@@ -125,22 +83,7 @@ Find::Find(CLI::App& program)
   add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
       ->required()
       ->group("Input");
-  quantile_option_ = app()
-                         .add_option("-q,--quantile", quantile_,
-                                     "Outliers score at or above this quantile of these scores "
-                                     "[the threshold stored in the model, else .999]")
-                         ->type_name("Q")
-                         ->check(number(0, 1))
-                         ->group("Threshold");
-  threshold_option_ = app()
-                          .add_option("--threshold", threshold_, "Outliers score at or above this")
-                          ->type_name("T")
-                          ->check(finite_number())
-                          ->group("Threshold");
-  app()
-      .add_flag("--fail-on-outliers", fail_on_outliers_,
-                "Exit with 3 where there are outliers; needs a threshold that is not of this run")
-      ->group("Threshold");
+  threshold_.add_to(app());
   add_file(app(), "--montage", montage_, "Picture of the outliers and their reconstructions: .png")
       ->capture_default_str()
       ->group("Output");
@@ -157,37 +100,12 @@ Find::Find(CLI::App& program)
 }
 
 void Find::check() const {
-  if (*quantile_option_ && *threshold_option_) {
-    throw ArgumentError("--threshold {} and --quantile {} exclude each other: give one",
-                        shortest(threshold_), shortest(quantile_));
-  }
-  if (fail_on_outliers_ && *quantile_option_) {
-    throw ArgumentError(
-        "--fail-on-outliers with --quantile {} would always trip: give --threshold, or leave "
-        "--quantile out to use the model's",
-        shortest(quantile_));
-  }
+  threshold_.check();
   check_suffix({"--montage", montage_}, ".png");
   if (!scores_.empty()) check_score_suffix(scores_);
   check_paths({{"--dataset", dataset_}, {"--model", model_}, {"--config", compute_.config}},
               {{{"--montage", montage_}},
                {{"--scores", scores_}, compute_.force ? Overwrite::replace : Overwrite::refuse}});
-}
-
-Threshold Find::choose_threshold(const ModelFile& model) const {
-  using Origin = Threshold::Origin;
-  if (*threshold_option_) return {.origin = Origin::option, .value = threshold_};
-  if (*quantile_option_) return {.origin = Origin::quantile, .quantile = quantile_};
-  if (model.record) {
-    return {Origin::model, model.record->threshold, model.record->threshold_quantile};
-  }
-  if (fail_on_outliers_) {
-    throw ArgumentError(
-        "--fail-on-outliers: {} stores no threshold, and a quantile of this run would always trip: "
-        "give --threshold",
-        printable(model_));
-  }
-  return {.origin = Origin::default_quantile, .quantile = kDefaultQuantile};
 }
 
 void Find::check_fit(const ModelFile& model, const Dataset& dataset) const {
@@ -246,6 +164,9 @@ void Find::print_json(const Console& console, const Dataset& dataset, const Foun
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const size_t i : found.outliers) {
     rows.push_back({{"position", i}, {"index", dataset.index[i]}, {"score", found.scores[i]}});
+    if (!dataset.path.empty()) {
+      rows.back()["path"] = printable(std::string_view(dataset.path[i]));
+    }
   }
   const ImageShape& shape = dataset.images.shape();
   nlohmann::ordered_json json = {
@@ -275,7 +196,7 @@ ExitCode Find::run(const Console& console) {
   console.info("loading autoencoder and image data...",
                fmt::format("{}  {}", printable(model_), printable(dataset_)));
   const ModelFile model = read_model(model_);
-  const Threshold threshold = choose_threshold(model);
+  const Threshold threshold = threshold_.choose(model, model_);
   const Dataset dataset = read_dataset(dataset_);
   check_fit(model, dataset);
   const Found found = device.run(
@@ -295,7 +216,7 @@ ExitCode Find::run(const Console& console) {
     console.result(fmt::format("[INFO] mse threshold: {}", shortest(found.threshold.value)));
     console.result(fmt::format("[INFO] {} outliers found", found.outliers.size()));
   }
-  return fail_on_outliers_ && !found.outliers.empty() ? kOutliers : kSuccess;
+  return threshold_.fail_on_outliers() && !found.outliers.empty() ? kOutliers : kSuccess;
 }
 
 }  // namespace

@@ -14,13 +14,13 @@
 
 #include "command.h"
 #include "core/error.h"
-#include "core/hash.h"
 #include "core/text.h"
 #include "data/dataset.h"
 #include "files/hdf5_reader.h"
 #include "files/keras_layers.h"
 #include "files/model_file.h"
 #include "files/zip.h"
+#include "images/preprocessing.h"
 #include "interrupt.h"
 #include "options.h"
 #include "paths.h"
@@ -61,27 +61,6 @@ int64_t weights_of(const Layer& layer, const std::vector<TensorSpec>& tensors) {
   return count;
 }
 
-/// Of names, shapes and values: two models of one hash compute the same.
-std::string hash_of(const Weights& weights) {
-  Hash hash;
-  for (const Tensor& tensor : weights.tensors()) {
-    hash.add(tensor.name).add(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t));
-    hash.add(tensor.values.data(), tensor.values.size() * sizeof(float));
-  }
-  return hash.text();
-}
-
-/// Of type, shape and pixels; rows and labels do not count.
-std::string hash_of(const ImageView& images) {
-  const int64_t shape[] = {static_cast<int64_t>(images.count), images.shape.height,
-                           images.shape.width, images.shape.channels};
-  return Hash()
-      .add(name_of(images.type))
-      .add(shape, sizeof shape)
-      .add(images.data, images.count * images.image_bytes())
-      .text();
-}
-
 Json describe(const ModelRecord& record) {
   Json json = {{"version", record.version},
                {"input_type", record.input_type},
@@ -93,7 +72,8 @@ Json describe(const ModelRecord& record) {
                {"val_loss", record.validation_loss},
                {"threshold", record.threshold},
                {"threshold_quantile", record.threshold_quantile},
-               {"training_scores", record.training_scores.size()}};
+               {"training_scores", record.training_scores.size()},
+               {"preprocessing", describe(record.preprocessing)}};
   return json;
 }
 
@@ -154,16 +134,21 @@ Json describe(const std::filesystem::path& path, const Dataset& dataset) {
     histogram[label == kUnknownLabel ? "unknown" : std::to_string(label)] = count;
   }
   const PixelRange range = range_of(images);
-  return {{"file", printable(path)},
-          {"kind", "dataset"},
-          {"images", images.count},
-          {"shape", {images.shape.height, images.shape.width, images.shape.channels}},
-          {"type", name_of(images.type)},
-          {"minimum", range.minimum},
-          {"maximum", range.maximum},
-          {"mean", range.mean},
-          {"labels", histogram},
-          {"hash", hash_of(images)}};
+  Json json = {{"file", printable(path)},
+               {"kind", "dataset"},
+               {"images", images.count},
+               {"shape", {images.shape.height, images.shape.width, images.shape.channels}},
+               {"type", name_of(images.type)},
+               {"minimum", range.minimum},
+               {"maximum", range.maximum},
+               {"mean", range.mean},
+               {"labels", histogram},
+               {"hash", fingerprint(images)}};
+  if (!dataset.path.empty()) {
+    json["first_path"] = printable(std::string_view(dataset.path.front()));
+    json["last_path"] = printable(std::string_view(dataset.path.back()));
+  }
+  return json;
 }
 
 std::string joined(const Json& numbers) {
@@ -202,6 +187,7 @@ void print_model(const Console& console, const Json& json) {
   table.row("trained by", "oddity " + record["version"].get<std::string>());
   table.row("input", fmt::format("{} times {}", record["input_type"].get<std::string>(),
                                  shortest(record["input_scale"].get<double>())));
+  table.row("preprocessing", record["preprocessing"].get<std::string>());
   table.row("seeds", fmt::format("{} (data), {} (weights)", record["seed"].get<uint64_t>(),
                                  record["init_seed"].get<uint64_t>()));
   const auto loss = record["loss"].get<std::vector<double>>();
@@ -227,6 +213,10 @@ void print_dataset(const Console& console, const Json& json) {
                                   json["maximum"].get<double>(), json["mean"].get<double>()));
   for (const auto& [label, count] : json["labels"].items()) {
     table.row("label " + label, with_thousands(count.get<int64_t>()));
+  }
+  if (json.contains("first_path")) {
+    table.row("paths", fmt::format("{} … {}", json["first_path"].get<std::string>(),
+                                   json["last_path"].get<std::string>()));
   }
   table.row("hash", json["hash"].get<std::string>());
 }

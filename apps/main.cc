@@ -16,6 +16,7 @@
 #include "interrupt.h"
 #include "nearest.h"
 #include "options.h"
+#include "reporters.h"
 
 namespace oddity {
 namespace {
@@ -60,9 +61,11 @@ ExitCode run(int argc, char** argv, const Console& console) {
   Commands commands;
   commands.push_back(make_train(program));
   commands.push_back(make_find(program));
+  commands.push_back(make_score(program));
   commands.push_back(make_inspect(program));
   commands.push_back(make_info(program));
   commands.push_back(make_selftest(program));
+  commands.push_back(make_bench(program));
 
   const auto help = [&](const CLI::App& app) {
     std::string text = app.help();
@@ -102,6 +105,9 @@ ExitCode run_and_report(int argc, char** argv, const Console& console) {
   } catch (const Interrupted& error) {
     console.error(error.what());
     return kInterrupted;
+  } catch (const TooManyBadImages& error) {
+    console.error(error.what());
+    return kTooManyBad;
   } catch (const ArgumentError& error) {
     console.error(error.what());
     return kUsage;

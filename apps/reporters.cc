@@ -43,6 +43,24 @@ std::string bar_line(size_t done, size_t total, std::string_view tail) {
   return fmt::format("{} {}{}", count, draw_bar(done, total, width), tail);
 }
 
+void check_bad(uint64_t bad, const std::optional<uint64_t>& max_bad) {
+  if (!max_bad || bad <= *max_bad) return;
+  throw TooManyBadImages("{} images cannot be used, --max-bad allows {}", bad, *max_bad);
+}
+
+/// Which stage the others wait for: that whose threads are busiest. Where the CPU computes, scoring
+/// shares its cores with the rest.
+std::string_view slowest_stage(const ScoreProgress& progress, int threads) {
+  const StageSeconds& stages = progress.stages;
+  const double loading = stages.read + stages.decode + stages.preprocess;
+  const double slowest = std::max({stages.list, loading / threads, progress.score, progress.write});
+  if (slowest == progress.score) return "score";
+  if (slowest == progress.write) return "write";
+  if (slowest == stages.list) return "read";
+  const double most = std::max({stages.read, stages.decode, stages.preprocess});
+  return most == stages.decode ? "decode" : most == stages.read ? "read" : "resample";
+}
+
 double time_left(Clock::time_point began, size_t done, size_t total) {
   return seconds_since(began) / static_cast<double>(done) * static_cast<double>(total - done);
 }
@@ -95,6 +113,58 @@ void ScoringReporter::update(size_t done, size_t total, double) {
       bar_line(done, total,
                fmt::format(" - ETA: {} - {} images/s", clock_time(time_left(began_, done, total)),
                            with_thousands(std::llround(rate)))));
+}
+
+void LoadingReporter::update(uint64_t rows, uint64_t bad, double fraction) {
+  throw_if_interrupted();
+  check_bad(bad, max_bad_);
+  if (style_ != ProgressStyle::bar || !line_.due()) return;
+  std::string text = fmt::format("{} images", with_thousands(static_cast<int64_t>(rows)));
+  if (fraction > 0) text += fmt::format(" - {:.0f} %", std::floor(fraction * 100));
+  if (bad > 0) text += fmt::format(" - {} bad", with_thousands(static_cast<int64_t>(bad)));
+  line_.draw(text);
+}
+
+void ScoreReporter::update(const ScoreProgress& progress) {
+  last_ = progress;
+  throw_if_interrupted();
+  check_bad(progress.bad, max_bad_);
+  if (fraction_at_start_ < 0) fraction_at_start_ = progress.fraction;
+  if (style_ == ProgressStyle::bar) {
+    if (progress.finished) return line_.erase();
+    if (line_.due()) line_.draw(tail());
+  } else if (style_ == ProgressStyle::plain) {
+    print_line();
+  }
+}
+
+/// `123,456 images - 12 % - ETA: 1:05 - 12,345 images/s - 3 bad - slowest: decode`
+std::string ScoreReporter::tail() const {
+  const ScoreProgress& now = last_;
+  const double seconds = std::max(seconds_since(began_), 1e-9);
+  std::string text = fmt::format("{} images", with_thousands(static_cast<int64_t>(now.rows)));
+  if (now.fraction > 0) text += fmt::format(" - {:.0f} %", std::floor(now.fraction * 100));
+  const double done = now.fraction - fraction_at_start_;
+  if (done > 0 && !now.finished) {
+    text += fmt::format(" - ETA: {}", clock_time(seconds / done * (1 - now.fraction)));
+  }
+  text += fmt::format(" - {} images/s",
+                      with_thousands(std::llround(static_cast<double>(now.new_rows) / seconds)));
+  if (now.bad > 0) text += fmt::format(" - {} bad", with_thousands(static_cast<int64_t>(now.bad)));
+  return text + fmt::format(" - slowest: {}", slowest_stage(now, threads_));
+}
+
+void ScoreReporter::print_line() {
+  constexpr double kSeconds = 10;
+  const int tenths = static_cast<int>(last_.fraction * 10);
+  const bool known = last_.fraction > 0;
+  // The last tenth is told of by the line that says all is finished.
+  const bool due = last_.finished ||
+                   (known ? tenths > tenths_ && tenths < 10 : seconds_since(told_) >= kSeconds);
+  if (!due || last_.new_rows == 0) return;
+  tenths_ = tenths;
+  told_ = Clock::now();
+  console_.note(tail());
 }
 
 }  // namespace oddity

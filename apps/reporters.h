@@ -4,9 +4,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "console.h"
+#include "core/error.h"
 #include "core/progress.h"
+#include "detect/score_stream.h"
 #include "engine/engine.h"
 #include "terminal.h"
 #include "train/trainer.h"
@@ -47,6 +51,56 @@ class ScoringReporter final : public Progress {
   ProgressStyle style_;
   LiveLine line_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+/// Thrown where more images cannot be used than --max-bad allows.
+class TooManyBadImages : public Error {
+  using Error::Error;
+};
+
+/// Images read so far, on a terminal. Throws Interrupted after Ctrl-C, TooManyBadImages above
+/// `max_bad`.
+class LoadingReporter {
+ public:
+  LoadingReporter(ProgressStyle style, std::optional<uint64_t> max_bad)
+      : style_(style), max_bad_(max_bad) {}
+
+  void update(uint64_t rows, uint64_t bad, double fraction);
+  /// All are read: the line goes.
+  void finish() { line_.erase(); }
+
+ private:
+  ProgressStyle style_;
+  std::optional<uint64_t> max_bad_;
+  LiveLine line_;
+};
+
+/// A bar on a terminal, a line every 10 % elsewhere (every 10 s where the end is not known): images
+/// a second, time left, bad images, the slowest stage. Throws Interrupted after Ctrl-C,
+/// TooManyBadImages above `max_bad`.
+class ScoreReporter final : public ScoreObserver {
+ public:
+  ScoreReporter(const Console& console, ProgressStyle style, int threads,
+                std::optional<uint64_t> max_bad)
+      : console_(console), style_(style), threads_(threads), max_bad_(max_bad) {}
+
+  void update(const ScoreProgress& progress) override;
+  const ScoreProgress& last() const { return last_; }
+
+ private:
+  std::string tail() const;
+  void print_line();
+
+  const Console& console_;
+  ProgressStyle style_;
+  int threads_;
+  std::optional<uint64_t> max_bad_;
+  LiveLine line_;
+  ScoreProgress last_;
+  double fraction_at_start_ = -1;
+  int tenths_ = 0;  // of the set, that were told of
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point told_ = began_;
 };
 
 }  // namespace oddity

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "reporters.h"
 #include "train/trainer.h"
 #include "train_data.h"
+#include "train_resume.h"
 
 namespace oddity {
 namespace {
@@ -86,10 +88,12 @@ class Train final : public Command {
   void add_outputs();
   void add_data();
   void add_training();
-  void check() const;
+  void check_options() const;
+  void check_files(const TrainingCheckpoint& checkpoint) const;
+  ExitCode train_and_save(const Console& console, TrainingCheckpoint& checkpoint) const;
   Trained compute(const Console& console, Engine& engine, const Dataset& dataset,
                   const Split& split, const Architecture& architecture,
-                  const Weights& weights) const;
+                  TrainingCheckpoint& checkpoint) const;
   ModelRecord make_record(const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
@@ -100,6 +104,7 @@ class Train final : public Command {
   TrainingOptions training_;
   double validation_share_ = 0.2;
   uint64_t init_seed_ = 42;
+  bool resume_ = false;
   ComputeOptions compute_;
   std::vector<CLI::Option*> draw_options_;
   CLI::Option* init_seed_option_ = nullptr;
@@ -118,6 +123,10 @@ Train::Train(CLI::App& program)
       "      ones of the embedded MNIST, among which a few threes hide\n"
       "  oddity train --images scans.npy -d images.npz -m scans.h5 --epochs 50\n"
       "      a set of your own, as it is\n"
+      "  oddity train --images scans.npy -d images.npz -m scans.h5 --epochs 50 --resume\n"
+      "      the same, from the last epoch that was done before it was stopped\n"
+      "  oddity train --images crops/ --resize 64x64 --crop --gray -d crops.npz -m crops.h5\n"
+      "      a folder of pictures; oddity score does the same to those it scores\n"
       "  oddity train --images train-images.gz --labels train-labels.gz \\\n"
       "      --valid-label 7 --anomaly-label 9 --contam .02 -d sevens.npz -m sevens.h5");
 }
@@ -143,9 +152,7 @@ void Train::add_data() {
   const auto add = [&](CLI::Option* option, const char* type) {
     return option->type_name(type)->group("Data");
   };
-  add_file(app(), "--images", data_.images,
-           "Images to learn from: IDX(.gz), NPY or NPZ [the embedded MNIST]")
-      ->group("Data");
+  data_.images.add_to(app(), "Images to learn from [the embedded MNIST]");
   add_file(app(), "--labels", data_.labels, "Labels of --images: IDX(.gz)")->group("Data");
   const CLI::Validator label = whole_number(0, std::numeric_limits<int32_t>::max());
   draw_options_ = {
@@ -163,6 +170,13 @@ void Train::add_data() {
           "SHARE")
           ->check(number(0, 1))
           ->capture_default_str()};
+  app()
+      .add_option("--max-bad", data_.max_bad,
+                  "Stop with exit code 4 at more than this many images that cannot be used [no "
+                  "limit]")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
+      ->group("Data");
   add(app().add_option("--val-split", validation_share_, "Share of the data set that validates"),
       "SHARE")
       ->check(number(0, 1, Ends::open))
@@ -197,9 +211,14 @@ void Train::add_training() {
       add(app().add_option("--init-seed", init_seed_,
                            "Of the initial weights and the order of the images alone [--seed]"),
           "SEED", whole_number(0, std::numeric_limits<int64_t>::max()));
+  app()
+      .add_flag("--resume", resume_,
+                "Go on after the last epoch kept in <model>.ckpt; where there is none, start, and "
+                "where the model is there already, do nothing")
+      ->group("Training");
 }
 
-void Train::check() const {
+void Train::check_options() const {
   check_train_data(data_);
   check_dataset_suffix(outputs_.dataset);
   if (outputs_.model.extension() == ".keras") {
@@ -208,14 +227,22 @@ void Train::check() const {
   }
   check_suffix({"--vis", outputs_.vis}, ".png");
   check_plot_suffix(outputs_.plot);
-  const Overwrite precious = compute_.force ? Overwrite::replace : Overwrite::refuse;
-  check_paths(
-      {{"--images", data_.images}, {"--labels", data_.labels}, {"--config", compute_.config}},
-      {{{"--dataset", outputs_.dataset}, precious},
-       {{"--model", outputs_.model}, precious},
-       {{"--vis", outputs_.vis}},
-       {{"--plot", outputs_.plot}},
-       {{"--history", outputs_.history}}});
+}
+
+void Train::check_files(const TrainingCheckpoint& checkpoint) const {
+  // A run that was stopped may have been writing them.
+  const bool own = compute_.force || checkpoint.resumes();
+  const Overwrite precious = own ? Overwrite::replace : Overwrite::refuse;
+  std::vector<NamedPath> inputs = data_.images.files();
+  inputs.push_back({"--labels", data_.labels});
+  inputs.push_back({"--config", compute_.config});
+  check_paths(inputs, {{{"--dataset", outputs_.dataset}, precious},
+                       {{"--model", outputs_.model}, precious},
+                       {{"the checkpoint of --model", checkpoint.path()}},
+                       {{"--cache", data_.images.cache()}},
+                       {{"--vis", outputs_.vis}},
+                       {{"--plot", outputs_.plot}},
+                       {{"--history", outputs_.history}}});
 }
 
 ModelRecord Train::make_record(const Dataset& dataset, const History& history,
@@ -225,6 +252,7 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
   const PixelType type = dataset.images.type();
   record.input_type = name_of(type);
   record.input_scale = type == PixelType::u8 ? 1.0 / 255 : type == PixelType::u16 ? 1.0 / 65535 : 1;
+  record.preprocessing = data_.images.preprocessing();
   record.seed = data_.draw.seed;
   record.init_seed = training_.seed;
   for (const EpochRecord& epoch : history) {
@@ -239,20 +267,34 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
 
 Trained Train::compute(const Console& console, Engine& engine, const Dataset& dataset,
                        const Split& split, const Architecture& architecture,
-                       const Weights& weights) const {
+                       TrainingCheckpoint& checkpoint) const {
   print_device(console, engine);
+  TrainingIdentity identity =
+      training_identity(dataset, architecture, validation_share_, data_.draw.seed, training_);
+  add_device(identity, engine.info());
+  const Checkpoint* const done = checkpoint.begin(identity);
+
   const ImageView pixels = dataset.images.view();
-  const auto images =
-      engine.upload(pixels, data_.images.empty() ? "MNIST" : printable(data_.images));
-  const auto network = engine.network(architecture, weights);
+  const auto images = engine.upload(pixels, data_.name());
+  const auto network =
+      done != nullptr ? engine.network(architecture, done->weights, done->optimizer)
+                      : engine.network(architecture, initial_weights(architecture, training_.seed));
   const ProgressStyle style = progress_style(compute_.progress);
   if (style != ProgressStyle::none) {
     console.note(fmt::format("Train on {} samples, validate on {} samples", split.train.size(),
                              split.validation.size()));
   }
+  if (done != nullptr) {
+    console.info(
+        fmt::format("resuming after epoch {} of {}", done->history.size(), training_.epochs));
+  }
+  const auto keep = [&](const Network& now, const History& history) {
+    checkpoint.save({identity, architecture, now.weights(), now.optimizer(), history});
+  };
   Trained trained;
   TrainingReporter reporter(console, style);
-  trained.history = train(*network, *images, split, training_, reporter);
+  trained.history = train(*network, *images, split, training_, reporter,
+                          done != nullptr ? done->history : History(), keep);
 
   ScoringReporter scoring(style);
   trained.scores.resize(dataset.size());
@@ -263,24 +305,20 @@ Trained Train::compute(const Console& console, Engine& engine, const Dataset& da
   return trained;
 }
 
-ExitCode Train::run(const Console& console) {
-  data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
-                                 [](const CLI::Option* option) { return option->count() > 0; });
-  training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
-  check();
+ExitCode Train::train_and_save(const Console& console, TrainingCheckpoint& checkpoint) const {
   Device device(compute_, console);
-
-  const Dataset dataset = load_train_data(data_, console);
+  const Dataset dataset = load_train_data(data_, compute_, console);
+  if (checkpoint.resumes() && !compute_.force) check_own_dataset(outputs_.dataset, dataset);
   const Split split = train_validation_split(dataset.size(), validation_share_, data_.draw.seed);
   const ImageShape& shape = dataset.images.shape();
   const Architecture architecture =
       conv_autoencoder(shape.width, shape.height, shape.channels, filters_, latent_dim_);
-  const Weights weights = initial_weights(architecture, training_.seed);
   console.info("building autoencoder...",
                fmt::format("{}, filters {}, latent {}, {} weights", to_string(shape),
-                           fmt::join(filters_, " "), latent_dim_, with_thousands(weights.size())));
+                           fmt::join(filters_, " "), latent_dim_,
+                           with_thousands(Weights(architecture).size())));
   const Trained trained = device.run([&](Engine& engine) {
-    return compute(console, engine, dataset, split, architecture, weights);
+    return compute(console, engine, dataset, split, architecture, checkpoint);
   });
   const ModelRecord record = make_record(dataset, trained.history, trained.scores);
 
@@ -295,9 +333,34 @@ ExitCode Train::run(const Console& console) {
   write_dataset(outputs_.dataset, dataset);
   console.info("saving autoencoder...", printable(outputs_.model));
   write_model(outputs_.model, {architecture, trained.weights, record, ""});
+  checkpoint.remove();
   console.note(fmt::format("next: oddity find --dataset {} --model {}",
                            shell_word(outputs_.dataset), shell_word(outputs_.model)));
   return kSuccess;
+}
+
+ExitCode Train::run(const Console& console) {
+  data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
+                                 [](const CLI::Option* option) { return option->count() > 0; });
+  training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
+  check_options();
+  TrainingCheckpoint checkpoint(outputs_.model, {resume_, compute_.force});
+  std::error_code error;
+  if (resume_ && !compute_.force && !checkpoint.resumes() &&
+      std::filesystem::exists(outputs_.model, error)) {
+    console.info(fmt::format("nothing to resume: {} is finished", printable(outputs_.model)));
+    return kSuccess;
+  }
+  check_files(checkpoint);
+  try {
+    return train_and_save(console, checkpoint);
+  } catch (const Interrupted&) {
+    if (checkpoint.epochs() == 0) throw;
+    throw Interrupted(
+        "interrupted: epoch {} of {} is safe in {}: go on with oddity train ... --resume, the "
+        "other options as they were",
+        checkpoint.epochs(), training_.epochs, printable(checkpoint.path()));
+  }
 }
 
 }  // namespace

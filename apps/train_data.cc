@@ -3,25 +3,80 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "core/thread_pool.h"
+#include "images/image_input.h"
+#include "images/image_pipeline.h"
+#include "images/image_set.h"
 #include "interrupt.h"
 #include "paths.h"
+#include "reporters.h"
 
 namespace oddity {
 namespace {
 
-Dataset read_labelled(const TrainData& data, const Console& console) {
-  if (data.images.empty()) {
+/// A single file that holds one array: it is read whole, and a bad image in it is an error.
+bool is_array_file(const ImageInputs& images) {
+  const std::filesystem::path& path = images.paths().front();
+  std::error_code error;
+  if (images.paths().size() > 1 || !images.preprocessing().empty() || !images.cache().empty() ||
+      !std::filesystem::is_regular_file(path, error)) {
+    return false;
+  }
+  try {
+    return recognise_input(path).kind == InputKind::array;
+  } catch (const Error&) {
+    return true;  // a pickle, or something that read_dataset says the right words about
+  }
+}
+
+/// Images that cannot be used are left out, and said.
+void report_bad(const ImageSet& set, const Console& console) {
+  for (const ImageRow& row : set.bad) {
+    console.warning(fmt::format("{}: {}: {}", printable(std::string_view(row.path)),
+                                name_of(row.status), printable(std::string_view(row.reason))));
+  }
+  if (set.bad_rows() > 0) {
+    console.warning(
+        fmt::format("{} of {} images cannot be used and are left out", set.bad_rows(), set.rows()));
+  }
+  if (set.left_out > 0) {
+    console.info(fmt::format("{} file{} left out: no image by name or content", set.left_out,
+                             set.left_out == 1 ? " is" : "s are"));
+  }
+}
+
+Dataset read_stream(const TrainData& data, const ComputeOptions& options, const Console& console) {
+  const auto stream = data.images.open(console, {.preprocessing = data.images.preprocessing(),
+                                                 .shape = {},
+                                                 .threads = chosen_threads(options.threads),
+                                                 .start = {}});
+  LoadingReporter reporter(progress_style(options.progress), data.max_bad);
+  ImageSet set = read_image_set(*stream, [&](const ImageSet& so_far, double fraction) {
+    reporter.update(so_far.rows(), so_far.bad_rows(), fraction);
+  });
+  reporter.finish();
+  report_bad(set, console);
+  if (set.dataset.size() == 0) {
+    throw Error("{}: holds no image that can be used", data.name());
+  }
+  return std::move(set.dataset);
+}
+
+Dataset read_images(const TrainData& data, const ComputeOptions& options, const Console& console) {
+  if (data.images.paths().empty()) {
     console.info("loading MNIST dataset...");
     const std::filesystem::path folder = embedded_mnist();
     return read_labelled_idx(folder / "train-images-idx3-ubyte.gz",
                              folder / "train-labels-idx1-ubyte.gz");
   }
-  console.info("loading images...", printable(data.images));
-  return data.labels.empty() ? read_dataset(data.images)
-                             : read_labelled_idx(data.images, data.labels);
+  console.info("loading images...", data.name());
+  if (!data.labels.empty()) return read_labelled_idx(data.images.paths().front(), data.labels);
+  if (is_array_file(data.images)) return read_dataset(data.images.paths().front());
+  return read_stream(data, options, console);
 }
 
 int64_t count_label(const Dataset& dataset, int32_t label) {
@@ -31,7 +86,19 @@ int64_t count_label(const Dataset& dataset, int32_t label) {
 }  // namespace
 
 void check_train_data(const TrainData& data) {
-  if (!data.labels.empty() && data.images.empty()) {
+  data.images.check();
+  if (data.images.paths().empty() && !data.images.preprocessing().empty()) {
+    throw ArgumentError("preprocessing of which images? Name them with --images");
+  }
+  if (!data.labels.empty() && data.images.paths().size() > 1) {
+    throw ArgumentError("--labels {}: they are of one IDX file, --images names {}",
+                        printable(data.labels), data.images.paths().size());
+  }
+  if (!data.labels.empty() && !data.images.preprocessing().empty()) {
+    throw ArgumentError("--labels {}: images of an IDX file are taken as they are: leave out {}",
+                        printable(data.labels), describe(data.images.preprocessing()));
+  }
+  if (!data.labels.empty() && data.images.paths().empty()) {
     throw ArgumentError("--labels {}: whose labels are they? Name the images with --images",
                         printable(data.labels));
   }
@@ -41,10 +108,18 @@ void check_train_data(const TrainData& data) {
   }
 }
 
-Dataset load_train_data(const TrainData& data, const Console& console) {
-  Dataset all = read_labelled(data, console);
+std::string TrainData::name() const {
+  if (images.paths().empty()) return "MNIST";
+  const std::string first = printable(images.paths().front());
+  const size_t more = images.paths().size() - 1;
+  return more == 0 ? first : fmt::format("{} and {} more", first, more);
+}
+
+Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
+                        const Console& console) {
+  Dataset all = read_images(data, options, console);
   throw_if_interrupted();
-  const bool labelled = data.images.empty() || !data.labels.empty();
+  const bool labelled = data.images.paths().empty() || !data.labels.empty();
   if (!labelled && !data.draw_asked) {
     console.info("using the whole dataset...",
                  fmt::format("{} images of {}, {}", with_thousands(std::ssize(all.label)),
@@ -55,8 +130,8 @@ Dataset load_train_data(const TrainData& data, const Console& console) {
   if (!labelled && count_label(all, kUnknownLabel) == std::ssize(all.label)) {
     throw ArgumentError(
         "{} holds no labels to draw --valid-label {} and --anomaly-label {} by: name them with "
-        "--labels",
-        printable(data.images), draw.valid_label, draw.anomaly_label);
+        "--labels, or the folders of the images by their labels",
+        data.name(), draw.valid_label, draw.anomaly_label);
   }
   Dataset drawn = build_unsupervised_dataset(all, draw);
   console.info("creating unsupervised dataset...",

@@ -1,19 +1,28 @@
 // The data that `oddity train` learns from.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "console.h"
 #include "data/dataset.h"
 #include "data/unsupervised.h"
+#include "image_inputs.h"
+#include "options.h"
 
 namespace oddity {
 
 struct TrainData {
-  std::filesystem::path images;  // empty: the embedded MNIST
+  ImageInputs images;            // none named: the embedded MNIST
   std::filesystem::path labels;  // of `images`, IDX
   UnsupervisedOptions draw;
   bool draw_asked = false;  // labels or contamination were named: a data set is to be drawn
+  std::optional<uint64_t> max_bad;
+
+  /// What messages call the images.
+  std::string name() const;
 };
 
 /// Throws ArgumentError for combinations that make no sense, before any file is read.
@@ -21,6 +30,8 @@ void check_train_data(const TrainData& data);
 
 /// Reads the images and, where labels are at hand and meant to be used, draws the unsupervised
 /// data set; else all images are the data set. Says on the console what it does.
-Dataset load_train_data(const TrainData& data, const Console& console);
+/// Throws TooManyBadImages above `max_bad`.
+Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
+                        const Console& console);
 
 }  // namespace oddity

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 
 #include "core/error.h"
@@ -67,6 +68,14 @@ int available_threads() {
     count = static_cast<int>(std::min<double>(count, std::ceil(*cpus)));
   }
   return std::max(count, 1);
+}
+
+int chosen_threads(int asked) {
+  if (asked > 0) return asked;
+  if (asked < 0) throw ArgumentError("threads: at least 1 is needed, not {}", asked);
+  const char* variable = std::getenv("OMP_NUM_THREADS");
+  const int wanted = variable != nullptr ? std::atoi(variable) : 0;
+  return wanted > 0 ? wanted : available_threads();
 }
 
 ThreadPool::ThreadPool(int threads) {

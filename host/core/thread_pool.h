@@ -18,6 +18,10 @@ std::optional<double> cgroup_quota();
 /// CPUs this process may use: its affinity mask, further limited by cgroup_quota().
 int available_threads();
 
+/// Threads to work with: `asked` where that is not 0, else OMP_NUM_THREADS, else
+/// available_threads(). Throws ArgumentError below 0.
+int chosen_threads(int asked);
+
 /// A fixed set of threads, the caller being the first. Idle ones spin for some microseconds, so
 /// that short steps lose nothing, then sleep, so that a busy machine loses nothing either.
 class ThreadPool {

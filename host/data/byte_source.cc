@@ -57,13 +57,23 @@ class FileSource final : public ByteSource {
       got = ::read(descriptor_, out, size);
     } while (got < 0 && errno == EINTR);
     if (got < 0) throw Error("{}: reading failed: {}", name(), cause());
+    position_ += static_cast<uint64_t>(got);
     return static_cast<size_t>(got);
+  }
+  uint64_t skip(uint64_t size) override {
+    const uint64_t step = std::min(size, size_ - std::min(position_, size_));
+    if (::lseek(descriptor_, static_cast<off_t>(step), SEEK_CUR) < 0) {
+      throw Error("{}: reading failed: {}", name(), cause());
+    }
+    position_ += step;
+    return step;
   }
   uint64_t limit() const override { return size_; }
 
  private:
   int descriptor_ = -1;
   uint64_t size_ = 0;
+  uint64_t position_ = 0;
 };
 
 class GzipSource final : public ByteSource {
@@ -77,6 +87,7 @@ class GzipSource final : public ByteSource {
 
   size_t read(void* out, size_t size) override {
     const auto step = static_cast<uInt>(std::min<size_t>(size, uint64_t{1} << 30));
+    if (is_damaged_) fail();
     stream_.next_out = static_cast<Bytef*>(out);
     stream_.avail_out = step;
     while (stream_.avail_out == step) {
@@ -86,16 +97,19 @@ class GzipSource final : public ByteSource {
         between_members_ = false;
         inflateReset(&stream_);
       }
-      if (stream_.avail_in == 0) {
-        throw Error("{}: truncated: the gzip data end too early: copy the file again", name());
-      }
       const int result = inflate(&stream_, Z_NO_FLUSH);
       if (result == Z_MEM_ERROR) throw std::bad_alloc();
+      // Nothing is left to read, nor of what was read before.
+      if (result == Z_BUF_ERROR) {
+        throw TruncatedError("{}: truncated: the gzip data end too early: copy the file again",
+                             name());
+      }
       if (result == Z_STREAM_END) {
         between_members_ = true;
       } else if (result != Z_OK) {
-        throw Error("{}: damaged gzip data ({}): copy the file again", name(),
-                    stream_.msg ? stream_.msg : "no reason given");
+        is_damaged_ = true;
+        // What came before is good; how much that is must not depend on how much was asked for.
+        if (stream_.avail_out == step) fail();
       }
     }
     return step - stream_.avail_out;
@@ -103,6 +117,11 @@ class GzipSource final : public ByteSource {
   uint64_t limit() const override { return packed_->limit() * kDeflateRatio; }
 
  private:
+  [[noreturn]] void fail() const {
+    throw Error("{}: damaged gzip data ({}): copy the file again", name(),
+                stream_.msg ? stream_.msg : "no reason given");
+  }
+
   void refill() {
     stream_.avail_in = static_cast<uInt>(packed_->read(block_.data(), block_.size()));
     stream_.next_in = block_.data();
@@ -112,6 +131,7 @@ class GzipSource final : public ByteSource {
   std::array<Bytef, kBlock> block_;
   z_stream stream_{};
   bool between_members_ = false;
+  bool is_damaged_ = false;
 };
 
 class MemorySource final : public ByteSource {
@@ -154,6 +174,17 @@ class PrependedSource final : public ByteSource {
 
 }  // namespace
 
+uint64_t ByteSource::skip(uint64_t size) {
+  std::array<std::byte, kBlock> block;
+  uint64_t skipped = 0;
+  while (skipped < size) {
+    const size_t got = read(block.data(), std::min<uint64_t>(block.size(), size - skipped));
+    if (got == 0) break;
+    skipped += got;
+  }
+  return skipped;
+}
+
 std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path) {
   return std::make_unique<FileSource>(path);
 }
@@ -172,8 +203,9 @@ std::unique_ptr<ByteSource> prepend(std::string bytes, std::unique_ptr<ByteSourc
 
 std::vector<std::byte> read_exactly(ByteSource& source, uint64_t size, std::string_view what) {
   if (size > source.limit()) {
-    throw Error("{}: truncated: {}: expected {} bytes, the file holds at most {}: copy it again",
-                source.name(), what, size, source.limit());
+    throw TruncatedError(
+        "{}: truncated: {}: expected {} bytes, the file holds at most {}: copy it again",
+        source.name(), what, size, source.limit());
   }
   std::vector<std::byte> bytes;
   size_t used = 0;
@@ -184,8 +216,8 @@ std::vector<std::byte> read_exactly(ByteSource& source, uint64_t size, std::stri
       }
       const size_t got = source.read(bytes.data() + used, bytes.size() - used);
       if (got == 0) {
-        throw Error("{}: truncated: {}: expected {} bytes, found {}: copy it again", source.name(),
-                    what, size, used);
+        throw TruncatedError("{}: truncated: {}: expected {} bytes, found {}: copy it again",
+                             source.name(), what, size, used);
       }
       used += got;
     }

@@ -10,7 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
+
 namespace oddity {
+
+/// A source ends before what its header declares.
+class TruncatedError : public Error {
+  using Error::Error;
+};
 
 /// A file, what a gzip file unpacks to, a member of a zip, or memory.
 class ByteSource {
@@ -24,6 +31,9 @@ class ByteSource {
   const std::string& name() const { return name_; }
   /// Up to `size` bytes; 0 only at the end. Throws Error where the source is damaged.
   virtual size_t read(void* out, size_t size) = 0;
+  /// Passes over up to `size` bytes, fewer only at the end; returns how many. Reads them, except
+  /// where it can seek. Throws Error as read does.
+  virtual uint64_t skip(uint64_t size);
   /// No more bytes than this can come, from start to end: sizes that a header declares are held
   /// against it before memory is taken.
   virtual uint64_t limit() const = 0;

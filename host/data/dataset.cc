@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/text.h"
 #include "data/byte_source.h"
 #include "data/idx.h"
@@ -101,11 +102,24 @@ Dataset read_labelled_idx(const std::filesystem::path& images,
   return dataset;
 }
 
+std::string fingerprint(const ImageView& images) {
+  const int64_t shape[] = {static_cast<int64_t>(images.count), images.shape.height,
+                           images.shape.width, images.shape.channels};
+  return Hash()
+      .add(name_of(images.type))
+      .add(shape, sizeof shape)
+      .add(images.data, images.count * images.image_bytes())
+      .text();
+}
+
 void write_dataset(const std::filesystem::path& path, const Dataset& dataset) {
   check_dataset_suffix(path);
-  if (dataset.index.size() != dataset.size() || dataset.label.size() != dataset.size()) {
-    throw Error("{}: a data set of {} images, {} rows and {} labels: one of each an image",
-                printable(path), dataset.size(), dataset.index.size(), dataset.label.size());
+  if (dataset.index.size() != dataset.size() || dataset.label.size() != dataset.size() ||
+      (!dataset.path.empty() && dataset.path.size() != dataset.size())) {
+    throw Error(
+        "{}: a data set of {} images, {} rows, {} labels and {} paths: one of each an image",
+        printable(path), dataset.size(), dataset.index.size(), dataset.label.size(),
+        dataset.path.size());
   }
   if (path.extension() == ".npz") return write_npz(path, dataset);
   AtomicFile file(path);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "data/pixels.h"
@@ -18,6 +19,9 @@ struct Dataset {
   ImageArray images;
   std::vector<int64_t> index;  // row of each image in the set it was drawn from
   std::vector<int32_t> label;  // kUnknownLabel where nothing is known
+  /// Of each image's file, as the bytes its folder or archive gives; empty where they came from an
+  /// array.
+  std::vector<std::string> path;
 
   size_t size() const { return images.size(); }
 };
@@ -25,7 +29,8 @@ struct Dataset {
 /// Reads a data set, recognised by its content, not its name:
 /// - IDX and gzip-compressed IDX: uint8 [N,H,W] or [N,H,W,C]
 /// - NPY: uint8, uint16, float32 or float64 (→ float32), [N,H,W] or [N,H,W,C]
-/// - NPZ: `images` as NPY, and where present `index` [N] and `label` [N]
+/// - NPZ: `images` as NPY, and where present `index` [N], `label` [N] and the paths: `path`, the
+///   bytes of all, and `path_offset` [N+1], between which of them each lies
 /// - pickle: one plain NumPy array of the types of NPY; nothing in it is ever executed
 /// Float images must be finite and in [0,1]. Where a file holds no index it is 0, 1 … N−1.
 /// Throws Error naming the file, what is wrong with it and both values.
@@ -35,9 +40,12 @@ Dataset read_dataset(const std::filesystem::path& path);
 /// Throws Error where the counts differ.
 Dataset read_labelled_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
-/// Writes NPZ (images, index, label) or, where the suffix is .npy, the images alone. The file
-/// appears whole or not at all; the same data set gives the same bytes.
-/// Throws Error (also for any other suffix: check_dataset_suffix says so before the work begins).
+/// Of type, shape and pixels; rows, labels and paths do not count. "xxh3:…"
+std::string fingerprint(const ImageView& images);
+
+/// Writes NPZ (images, index, label, paths where known) or, where the suffix is .npy, the images
+/// alone. The file appears whole or not at all; the same data set gives the same bytes. Throws
+/// Error (also for any other suffix: check_dataset_suffix says so before the work begins).
 void write_dataset(const std::filesystem::path& path, const Dataset& dataset);
 
 /// Throws ArgumentError unless write_dataset knows the suffix; .pickle names .npz as the cure.

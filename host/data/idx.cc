@@ -36,7 +36,7 @@ bool is_idx(std::string_view start) {
   return start.size() >= 3 && start[0] == 0 && start[1] == 0 && start[2] >= 8 && start[2] <= 14;
 }
 
-ImageArray read_idx_images(ByteSource& source) {
+ImageArrayHeader read_idx_image_header(ByteSource& source) {
   std::vector<int64_t> extents = read_header(source);
   if (extents.size() == 1) {
     throw Error("{}: an IDX file of {} labels, expected images", source.name(), extents[0]);
@@ -49,9 +49,15 @@ ImageArray read_idx_images(ByteSource& source) {
   const ImageShape shape{extents[1], extents[2], extents[3]};
   const auto count = static_cast<size_t>(extents[0]);
   if (count == 0) throw Error("{}: holds no images", source.name());
-  const size_t bytes = checked_bytes(PixelType::u8, shape, count, source.name());
+  checked_bytes(PixelType::u8, shape, count, source.name());
+  return {PixelType::u8, shape, count, sizeof(uint8_t)};
+}
+
+ImageArray read_idx_images(ByteSource& source) {
+  const auto [type, shape, count, size] = read_idx_image_header(source);
   const std::string what = fmt::format("{} images of {}", count, to_string(shape));
-  ImageArray images(PixelType::u8, shape, count, read_exactly(source, bytes, what));
+  const size_t bytes = checked_bytes(type, shape, count, source.name());
+  ImageArray images(type, shape, count, read_exactly(source, bytes, what));
   expect_end(source);
   return images;
 }

@@ -13,6 +13,9 @@ namespace oddity {
 /// Whether a file that starts so is IDX, of images, labels or anything else.
 bool is_idx(std::string_view start);
 
+/// Reads the header of images, up to the first pixel. Throws Error naming the source.
+ImageArrayHeader read_idx_image_header(ByteSource& source);
+
 /// Reads images, uint8 [N,H,W] or [N,H,W,C]. Throws Error naming the source.
 ImageArray read_idx_images(ByteSource& source);
 

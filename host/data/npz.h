@@ -1,4 +1,4 @@
-// NPZ files of images, their rows and labels.
+// NPZ files of images, their rows, labels and paths.
 #pragma once
 
 #include <filesystem>
@@ -7,11 +7,11 @@
 
 namespace oddity {
 
-/// Reads `images` and, where present, `index` and `label`; absent ones stay empty.
+/// Reads `images` and, where present, `index`, `label` and the paths; absent ones stay empty.
 /// Throws Error naming the file and the array.
 Dataset read_npz(const std::filesystem::path& path);
 
-/// Writes `images`, `index` and `label`, stored without compression.
+/// Writes `images`, `index`, `label` and, where known, the paths, stored without compression.
 void write_npz(const std::filesystem::path& path, const Dataset& dataset);
 
 }  // namespace oddity

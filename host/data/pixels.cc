@@ -51,6 +51,21 @@ void to_float(const ImageView& images, size_t i, float* out) {
   }
 }
 
+void widen(PixelType from, const std::byte* in, size_t n, PixelType to, std::byte* out) {
+  if (from == to) {
+    if (n > 0) std::memcpy(out, in, n * size_of(to));
+  } else if (to == PixelType::u16) {
+    for (size_t i = 0; i < n; ++i) {
+      // v/255 and 257·v/65535 are one number, so their quotients are rounded to one float.
+      const auto wide = static_cast<uint16_t>(257 * std::to_integer<uint32_t>(in[i]));
+      std::memcpy(out + i * sizeof(wide), &wide, sizeof(wide));
+    }
+  } else {
+    const ImageView view{in, from, {1, static_cast<int64_t>(n), 1}, 1};
+    to_float(view, 0, reinterpret_cast<float*>(out));
+  }
+}
+
 void check_finite(const ImageView& images, std::string_view name) {
   if (images.type != PixelType::f32) return;
   const auto n = static_cast<size_t>(images.shape.size());

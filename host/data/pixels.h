@@ -35,6 +35,10 @@ struct ImageView {
 /// Image `i` as float32 [H,W,C] in [0,1]: u8/255, u16/65535 (one float32 division), f32 as it is.
 void to_float(const ImageView& images, size_t i, float* out);
 
+/// `n` numbers of type `from` as numbers of a wider type that stand for the same values: to_float
+/// gives the same bits for both. u8 → u16 (257·v), u8 and u16 → f32, or a mere copy.
+void widen(PixelType from, const std::byte* in, size_t n, PixelType to, std::byte* out);
+
 /// Throws Error naming the first image that holds a NaN, an infinity or a value outside [0,1].
 /// Only f32 images can.
 void check_finite(const ImageView& images, std::string_view name);
@@ -42,6 +46,17 @@ void check_finite(const ImageView& images, std::string_view name);
 /// Bytes that `count` images take. Throws Error beginning with `name` where an extent is below 1 or
 /// the size overflows.
 size_t checked_bytes(PixelType type, const ImageShape& shape, size_t count, std::string_view name);
+
+/// The images that follow a header in a file.
+struct ImageArrayHeader {
+  PixelType type = PixelType::u8;
+  ImageShape shape;
+  size_t count = 0;
+  size_t stored_size = 1;  // bytes of one number in the file: 8 where float64 becomes f32
+
+  /// Bytes of one image in the file.
+  size_t stored_image() const { return static_cast<size_t>(shape.size()) * stored_size; }
+};
 
 /// Images that own their memory.
 class ImageArray {

@@ -73,6 +73,7 @@ Dataset build_unsupervised_dataset(const Dataset& labelled, const UnsupervisedOp
                 source.image_bytes());
     dataset.index.push_back(rows[i]);
     dataset.label.push_back(labelled.label[rows[i]]);
+    if (!labelled.path.empty()) dataset.path.push_back(labelled.path[rows[i]]);
   }
   return dataset;
 }

@@ -18,7 +18,7 @@ struct UnsupervisedOptions {
 /// Draws the data set exactly as the reference's build_unsupervised_dataset does after
 /// `random.seed(seed)`: both index lists shuffled by Python's generator, the first
 /// int(n_valid · contamination) anomalies kept, stacked, rows shuffled by NumPy's legacy generator.
-/// `index` holds each image's row in `labelled`, `label` its label.
+/// `index` holds each image's row in `labelled`, `label` and `path` are carried along.
 /// Throws ArgumentError for a contamination outside [0,1] or equal labels; Error where a label does
 /// not occur, or too few anomalies exist.
 Dataset build_unsupervised_dataset(const Dataset& labelled, const UnsupervisedOptions& options);

@@ -9,32 +9,30 @@
 #include <span>
 #include <string>
 
-#include "images/image_pipeline.h"
-#include "images/image_status.h"
+#include "detect/score_table.h"
+#include "images/image_stream.h"
 
 namespace oddity {
 
-/// One row of the table.
-struct ScoreRow {
-  std::string path;
-  ImageStatus status = ImageStatus::ok;
-  float score = 0;  // of an image that is ok
-  std::string reason;
-};
-
-/// An append-only file. Layout, little-endian: "ODDITYJ1", u32 length and text of the identity, its
-/// XXH3 as u64; then blocks of u32 bytes of the payload, u32 rows, u64 entries, u64 paths (the
-/// SourcePosition behind the last row), u8 last, u64 XXH3 of all these and the payload; the payload
-/// is a row after the other: u8 status, f32 score where ok, else varint length and reason, varint
-/// length and path. A block that is not whole at the end of the file was being written when the
-/// program died: it does not count.
+/// An append-only file, for one process at a time. Layout, little-endian: "ODDITYJ1", u32 length
+/// and text of the identity, XXH3 of all these as u64; then blocks (detect/journal_block.h). The
+/// end of the file that is not a whole block was being written when the program or the machine
+/// died: it does not count. A block whose checksum does not match although something follows it is
+/// damage.
 class Journal {
  public:
-  /// Begins a journal; `identity` says what run it belongs to. Throws Error where the file exists
-  /// (unless `replace`), cannot be written, or another program is writing it.
+  /// Whether there is something to go on with: a file that is more than the beginning of a header,
+  /// which is all that a program leaves that is killed within create(). Throws Error where it is
+  /// something else, damaged at its beginning, or cannot be read.
+  static bool begun(const std::filesystem::path& path);
+
+  /// Begins a journal, on the disk when this returns; `identity` says what run it belongs to (at
+  /// most 16 MiB). Throws Error where one has begun (unless `replace`), it cannot be written, or
+  /// another program is writing it. Nothing is written through a symbolic link.
   static Journal create(const std::filesystem::path& path, const std::string& identity,
                         bool replace);
-  /// Goes on with one. Throws Error where it is damaged or another program is writing it.
+  /// Goes on with one that has begun(), after its last whole block. Throws Error where it is
+  /// damaged or another program is writing it, and leaves it as it is then.
   static Journal resume(const std::filesystem::path& path);
   ~Journal();
   Journal(Journal&&) noexcept;
@@ -46,12 +44,15 @@ class Journal {
   SourcePosition position() const;
   bool complete() const;
 
-  /// Adds a block. After a failure (no space) the blocks before it are whole. Synced to the disk
-  /// where the last time is more than 400 ms ago.
+  /// Adds a block; `last` completes the journal. After a failure (no space) the blocks before it
+  /// are whole, and append() may be called again. Synced to the disk where the last time is more
+  /// than 400 ms ago. Throws Error where it cannot be written, a score of an image that is ok is
+  /// not finite, or the journal is complete.
   void append(std::span<const ScoreRow> rows, SourcePosition end, bool last);
   void sync();
 
-  /// Every row from the first on, in memory that does not grow with their number.
+  /// Every row from the first on, in memory that does not grow with their number. Throws Error
+  /// where the file cannot be read or is not what was written.
   void for_each(const std::function<void(const ScoreRow&)>& visit) const;
 
   /// Removes the file: its rows are safe elsewhere.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -9,6 +10,37 @@
 #include "core/text.h"
 
 namespace oddity {
+namespace {
+
+/// How many scores have each value of the 16 bits that a pass looks at.
+using Histogram = std::vector<uint64_t>;
+constexpr size_t kBins = size_t{1} << 16;
+
+/// The bits of a float in the order of its values: negative numbers lie with theirs reversed. −0
+/// comes before 0, one of the orders in which equal numbers may stand.
+uint32_t ordered_bits(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
+float value_of_bits(uint32_t ordered) {
+  return std::bit_cast<float>(ordered >> 31 ? ordered & 0x7FFFFFFFu : ~ordered);
+}
+
+/// The bin that holds an order statistic, and its rank among those in it. `rank` is below the sum
+/// of the histogram.
+struct Bin {
+  uint32_t index = 0;
+  uint64_t rank = 0;
+};
+
+Bin bin_of(const Histogram& histogram, uint64_t rank) {
+  uint32_t index = 0;
+  for (; rank >= histogram[index]; ++index) rank -= histogram[index];
+  return {index, rank};
+}
+
+}  // namespace
 
 QuantilePosition quantile_position(uint64_t n, double q) {
   if (!(q >= 0 && q <= 1)) {
@@ -55,6 +87,49 @@ double quantile(const Scores& scores, double q) {
                 shortest(q), shortest(value));
   }
   return value;
+}
+
+double streamed_quantile(uint64_t count, double q,
+                         const std::function<void(const std::function<void(float)>&)>& pass) {
+  const QuantilePosition position = quantile_position(count, q);
+  Histogram high(kBins);
+  uint64_t seen = 0;
+  pass([&](float score) {
+    if (!std::isfinite(score)) {
+      throw Error("score {} of {} is {}: are there NaN in the model's weights?", seen, count,
+                  shortest(score));
+    }
+    ++high[ordered_bits(score) >> 16];
+    ++seen;
+  });
+  if (seen != count) throw Error("a quantile of {} scores was asked for, {} came", count, seen);
+
+  const Bin lower = bin_of(high, position.lower);
+  const Bin upper = bin_of(high, position.upper);
+  Histogram low_of_lower(kBins);
+  Histogram low_of_upper(kBins);
+  uint64_t seen_lower = 0;
+  uint64_t seen_upper = 0;
+  pass([&](float score) {
+    const uint32_t bits = ordered_bits(score);
+    if (bits >> 16 == lower.index) {
+      ++low_of_lower[bits & 0xFFFF];
+      ++seen_lower;
+    }
+    if (bits >> 16 == upper.index) {
+      ++low_of_upper[bits & 0xFFFF];
+      ++seen_upper;
+    }
+    --seen;
+  });
+  if (seen != 0 || seen_lower != high[lower.index] || seen_upper != high[upper.index]) {
+    throw Error("the {} scores changed while their quantile was taken: let nothing write to them",
+                count);
+  }
+  const auto value = [](const Bin& bin, const Histogram& low) {
+    return static_cast<double>(value_of_bits(bin.index << 16 | bin_of(low, bin.rank).index));
+  };
+  return quantile_lerp(value(lower, low_of_lower), value(upper, low_of_upper), position.fraction);
 }
 
 }  // namespace oddity

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "engine/engine.h"
@@ -27,5 +28,12 @@ double quantile_lerp(double a, double b, double t);
 /// [0,1], Error for no scores or one that is not finite, naming its position where it is known.
 double quantile(std::span<const float> scores, double q);
 double quantile(const Scores& scores, double q);
+
+/// The same of scores too many for memory: `pass` gives every one of the `count` scores, in any
+/// order, to the function it is handed; it is called twice. Takes about 2 MB whatever `count` is.
+/// Throws ArgumentError for q outside [0,1], Error for no scores, one that is not finite, another
+/// number of them than `count`, or others in the second pass than in the first.
+double streamed_quantile(uint64_t count, double q,
+                         const std::function<void(const std::function<void(float)>&)>& pass);
 
 }  // namespace oddity

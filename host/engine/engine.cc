@@ -114,6 +114,18 @@ std::unique_ptr<Images> Engine::upload(const ImageView& images, std::string_view
   return do_upload(images);
 }
 
+std::unique_ptr<Staging> Engine::staging(PixelType type, const ImageShape& shape, size_t capacity) {
+  if (capacity == 0) throw Error("staging memory for no images: at least 1 is needed");
+  checked_bytes(type, shape, capacity, "staging memory");
+  return do_staging(type, shape, capacity);
+}
+
+const Images& Staging::send(size_t count) {
+  if (count > capacity_) throw Error("{} images do not fit into staging for {}", count, capacity_);
+  check_finite({do_data(), type_, shape_, count}, "staged images");
+  return do_send(count);
+}
+
 std::unique_ptr<Network> Engine::network(const Architecture& architecture, const Weights& weights,
                                          const std::optional<OptimizerState>& optimizer) {
   // Extents that do not halve would be rounded down here and overrun there.

@@ -64,6 +64,35 @@ class Images {
   size_t count_;
 };
 
+/// Images that are replaced again and again: how a set of any size streams past a device.
+class Staging {
+ public:
+  virtual ~Staging() = default;
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  PixelType type() const { return type_; }
+  const ImageShape& shape() const { return shape_; }
+  /// Images that fit.
+  size_t capacity() const { return capacity_; }
+  /// Where the host writes them, [capacity, H, W, C]: memory that the device copies from fastest.
+  std::byte* data() { return do_data(); }
+  /// Sends the first `count` to the device; they are there until the next send. Throws Error where
+  /// there are more than fit, or f32 images are not finite and in [0,1].
+  const Images& send(size_t count);
+
+ protected:
+  Staging(PixelType type, ImageShape shape, size_t capacity)
+      : type_(type), shape_(shape), capacity_(capacity) {}
+
+ private:
+  virtual std::byte* do_data() = 0;
+  virtual const Images& do_send(size_t count) = 0;
+  PixelType type_;
+  ImageShape shape_;
+  size_t capacity_;
+};
+
 /// One float an image, resident on the device, in the order of the images.
 class Scores {
  public:
@@ -143,6 +172,9 @@ class Engine {
   /// Copies images to the device. f32 images must be finite and in [0,1]; the first that is not is
   /// named. `name` is what messages call the set.
   std::unique_ptr<Images> upload(const ImageView& images, std::string_view name = "images");
+  /// Memory for at most `capacity` images of a set that streams past. Throws Error where that is 0
+  /// or the shape holds no pixels.
+  std::unique_ptr<Staging> staging(PixelType type, const ImageShape& shape, size_t capacity);
   /// A network with these weights; with an optimizer state training goes on where it stood.
   std::unique_ptr<Network> network(const Architecture& architecture, const Weights& weights,
                                    const std::optional<OptimizerState>& optimizer = std::nullopt);
@@ -152,6 +184,8 @@ class Engine {
 
  private:
   virtual std::unique_ptr<Images> do_upload(const ImageView& images) = 0;
+  virtual std::unique_ptr<Staging> do_staging(PixelType type, const ImageShape& shape,
+                                              size_t capacity) = 0;
   virtual std::unique_ptr<Network> do_network(const Architecture&, const Weights&,
                                               const std::optional<OptimizerState>&) = 0;
 };

@@ -14,60 +14,19 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/system_calls.h"
 #include "core/text.h"
 
 namespace oddity {
 namespace fs = std::filesystem;
 namespace {
 
-/// The system's words for `code` and, where a person can do something about it, what.
-std::string cause(int code) {
-  std::string words = std::generic_category().message(code);
-  switch (code) {
-    case ENOSPC:
-    case EDQUOT:
-      return words + ": free some space or choose another folder";
-    case EFBIG:
-      return words + ": raise the limit (ulimit -f) or choose another folder";
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return words + ": choose a place you may write to";
-    default:
-      return words;
-  }
-}
-
 [[noreturn]] void throw_cannot_write(const fs::path& path, int code) {
-  throw Error("cannot write {}: {}", printable(path), cause(code));
+  throw Error("cannot write {}: {}", printable(path), cause_of(code));
 }
 
 [[noreturn]] void throw_cannot_read(const fs::path& path, int code) {
   throw Error("cannot read {}: {}", printable(path), std::generic_category().message(code));
-}
-
-/// Owns an open file for the length of a scope.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
-/// Repeats a system call that a signal cut short. Ctrl-C is the program's business, not ours.
-template <typename Call>
-auto retry(Call call) {
-  decltype(call()) result;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
 }
 
 fs::path folder_of(const fs::path& path) {
@@ -110,13 +69,6 @@ void write_all(int descriptor, const char* data, size_t bytes, const fs::path& p
   }
 }
 
-/// Makes a renamed file survive a power cut. Some file systems cannot sync a folder, and some
-/// folders may be written but not read; the file is whole and in its place either way.
-void sync_folder(const fs::path& folder) {
-  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() >= 0) ::fsync(descriptor.get());
-}
-
 void check_folder(const fs::path& path, const fs::path& folder) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) {
@@ -144,7 +96,7 @@ AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   if (exists && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) {
     throw_cannot_write(path_, errno);
   }
-  if ((exists && !S_ISREG(status.st_mode)) || own_descriptor(path_) >= 0) {
+  if (is_stream(path_)) {
     kind_ = Target::stream;
     descriptor_ = ::memfd_create("oddity", MFD_CLOEXEC);
     if (descriptor_ < 0) throw_cannot_write(path_, errno);
@@ -235,6 +187,12 @@ void AtomicFile::copy_to_stream() {
     at += got;
   }
   ::close(std::exchange(descriptor_, -1));
+}
+
+bool is_stream(const fs::path& path) {
+  struct stat status {};
+  return (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) ||
+         own_descriptor(path) >= 0;
 }
 
 void write_file(const fs::path& path, std::string_view bytes) {

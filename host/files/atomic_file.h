@@ -47,6 +47,9 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Whether `path` is there and no file that could be replaced: a device, a pipe, /dev/stdout.
+bool is_stream(const std::filesystem::path& path);
+
 /// Writes one small file whole.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 

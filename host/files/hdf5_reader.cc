@@ -1,5 +1,6 @@
 #include "files/hdf5_reader.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <utility>
@@ -185,5 +186,21 @@ Hdf5Reader::Array Hdf5Reader::array(std::string_view path) const {
     throw Error("array {}: {}", printable(path), error.what());
   }
 }
+
+template <typename T>
+std::vector<T> Hdf5Reader::list(std::string_view path) const {
+  constexpr const char* kType = sizeof(T) == sizeof(float) ? "float32" : "float64";
+  const Array found = array(path);
+  if (found.type != kType || found.shape.size() != 1) {
+    throw Error("array {} has {} dimensions of {}, a list of {} was expected", printable(path),
+                found.shape.size(), found.type, kType);
+  }
+  std::vector<T> values(found.bytes.size() / sizeof(T));
+  std::copy_n(found.bytes.data(), found.bytes.size(), reinterpret_cast<char*>(values.data()));
+  return values;
+}
+
+template std::vector<float> Hdf5Reader::list(std::string_view path) const;
+template std::vector<double> Hdf5Reader::list(std::string_view path) const;
 
 }  // namespace oddity

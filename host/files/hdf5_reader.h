@@ -45,6 +45,9 @@ class Hdf5Reader {
   uint64_t natural(std::string_view path, std::string_view name) const;
 
   Array array(std::string_view path) const;
+  /// The numbers of an array of one dimension and of just this type: float or double.
+  template <typename T>
+  std::vector<T> list(std::string_view path) const;
 
  private:
   std::optional<uint64_t> find(std::string_view path) const;

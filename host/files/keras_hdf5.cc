@@ -14,25 +14,6 @@ namespace {
 // The last Keras 2: loaders look at the major version to know the layout of a file.
 constexpr const char* kWrittenAs = "2.15.0";
 
-/// The array at `path` into `tensor`, whose name and shape are what the architecture needs.
-void read_tensor(const Hdf5Reader& file, const std::string& path, const TensorSpec& spec,
-                 Tensor& tensor) {
-  const Hdf5Reader::Array array = file.array(path);
-  if (array.type != "float32") {
-    throw Error("array {} is {}, only float32 is supported: save the model with float32 weights",
-                printable(path), array.type);
-  }
-  if (array.shape != spec.shape) {
-    throw Error("array {} is {}, the model's configuration needs {}", printable(path),
-                extents_text(array.shape), extents_text(spec.shape));
-  }
-  // Only now: the file does hold that many bytes.
-  tensor.name = spec.name;
-  tensor.shape = spec.shape;
-  tensor.values.resize(array.bytes.size() / sizeof(float));
-  std::memcpy(tensor.values.data(), array.bytes.data(), array.bytes.size());
-}
-
 /// Splits encoder.conv1.kernel into encoder.conv1 and kernel.
 std::pair<std::string, std::string> split_name(const std::string& tensor) {
   const size_t dot = tensor.rfind('.');
@@ -66,6 +47,22 @@ std::map<std::string, std::string> listed_arrays(const Hdf5Reader& file, const s
 
 }  // namespace
 
+Tensor read_tensor(const Hdf5Reader& file, const std::string& path, const TensorSpec& spec) {
+  const Hdf5Reader::Array array = file.array(path);
+  if (array.type != "float32") {
+    throw Error("array {} is {}, only float32 is supported: save the model with float32 weights",
+                printable(path), array.type);
+  }
+  if (array.shape != spec.shape) {
+    throw Error("array {} is {}, the model's configuration needs {}", printable(path),
+                extents_text(array.shape), extents_text(spec.shape));
+  }
+  // Only now: the file does hold that many bytes.
+  Tensor tensor{spec.name, spec.shape, std::vector<float>(array.bytes.size() / sizeof(float))};
+  std::memcpy(tensor.values.data(), array.bytes.data(), array.bytes.size());
+  return tensor;
+}
+
 KerasConfig read_keras_config(const Hdf5Reader& file) {
   if (!file.has_attribute("", "model_config")) {
     throw Error("{}", file.has("model_weights") || file.has_attribute("", "layer_names")
@@ -89,7 +86,7 @@ Weights read_keras_weights(const Hdf5Reader& file, const KerasConfig& config) {
     const std::string key = fmt::format("{}/{}", names.at(layer), variable);
     const auto found = listed.find(key);
     if (found == listed.end()) throw Error("weight {} is missing", printable(key));
-    read_tensor(file, found->second, spec, weights.tensors().emplace_back());
+    weights.tensors().push_back(read_tensor(file, found->second, spec));
   }
   const size_t count = arrays["encoder"].size() + arrays["decoder"].size();
   if (count != specs.size()) {
@@ -114,8 +111,8 @@ Weights read_keras_archive_weights(const Hdf5Reader& file, const Architecture& a
   std::map<std::string, int> variables;
   for (const TensorSpec& spec : tensor_specs(architecture)) {
     const std::string place = places.at(split_name(spec.name).first);
-    read_tensor(file, fmt::format("{}/{}", place, variables[place]++), spec,
-                weights.tensors().emplace_back());
+    weights.tensors().push_back(
+        read_tensor(file, fmt::format("{}/{}", place, variables[place]++), spec));
   }
   return weights;
 }

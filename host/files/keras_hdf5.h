@@ -9,6 +9,9 @@
 
 namespace oddity {
 
+/// The array at `path` as the tensor `spec`. Throws Error unless it is float32 of its shape.
+Tensor read_tensor(const Hdf5Reader& file, const std::string& path, const TensorSpec& spec);
+
 /// Architecture and weights of a whole model file. Throws Error, without the file's name.
 KerasConfig read_keras_config(const Hdf5Reader& file);
 Weights read_keras_weights(const Hdf5Reader& file, const KerasConfig& config);

@@ -30,12 +30,17 @@ std::string format_name(const Hdf5Reader& file, const std::optional<ModelRecord>
 
 ModelFile read_hdf5_model(std::string bytes) {
   const Hdf5Reader file(std::move(bytes));
+  if (file.has(kTrainingStateGroup)) {
+    throw Error(
+        "is the checkpoint of an unfinished training: finish it with oddity train --resume");
+  }
   ModelFile model;
   model.record = read_model_record(file);  // first: it knows whether this program reads the file
   const KerasConfig config = read_keras_config(file);
   model.architecture = config.architecture;
   model.weights = read_keras_weights(file, config);
   check_weights(model.weights, model.architecture);
+  if (model.record) check_fit(*model.record, model.architecture);
   model.format = format_name(file, model.record);
   return model;
 }
@@ -76,7 +81,10 @@ void write_model(const std::filesystem::path& path, const ModelFile& model) {
   check_weights(model.weights, model.architecture);
   Hdf5Writer file;
   write_keras_model(file, model.architecture, model.weights);
-  if (model.record) write_model_record(file, *model.record);
+  if (model.record) {
+    write_model_record(file, *model.record);
+    check_fit(*model.record, model.architecture);
+  }
   write_file(path, file.finish());
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "images/preprocessing.h"
 #include "model/architecture.h"
 #include "model/weights.h"
 
@@ -27,7 +28,12 @@ struct ModelRecord {
                                        // larger sets: 10^4 order statistics)
   double threshold = 0;                // quantile `threshold_quantile` of the training scores
   double threshold_quantile = 0.999;
+  Preprocessing preprocessing;  // of the images it was trained on; scoring has to do the same
 };
+
+/// A file with this root group is the checkpoint of a training (train/checkpoint.h). Nothing in it
+/// says how images were preprocessed, so it is not read as a model.
+inline constexpr const char* kTrainingStateGroup = "training_state";
 
 struct ModelFile {
   Architecture architecture;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core/error.h"
@@ -13,19 +12,53 @@ namespace {
 
 constexpr size_t kMaxScores = 1'000'000;
 
-template <typename T>
-std::vector<T> read_list(const Hdf5Reader& file, const std::string& path, const char* type) {
-  const Hdf5Reader::Array array = file.array(path);
-  if (array.type != type || array.shape.size() != 1) {
-    throw Error("array {} has {} dimensions of {}, a list of {} was expected", path,
-                array.shape.size(), array.type, type);
+bool finite(double value) { return std::isfinite(value); }
+
+void check(const Preprocessing& preprocessing) {
+  constexpr int64_t kLargest = 65535;
+  if (const auto& resize = preprocessing.resize; resize) {
+    for (const int64_t extent : {resize->width, resize->height}) {
+      if (extent >= 1 && extent <= kLargest) continue;
+      throw Error("model record: images are resized to {}x{}, 1 to {} was expected", resize->width,
+                  resize->height, kLargest);
+    }
   }
-  std::vector<T> values(array.bytes.size() / sizeof(T));
-  std::copy_n(array.bytes.data(), array.bytes.size(), reinterpret_cast<char*>(values.data()));
-  return values;
+  if (preprocessing.crop && !preprocessing.resize) {
+    throw Error("model record: images are cropped, but not resized: to which aspect ratio?");
+  }
 }
 
-bool finite(double value) { return std::isfinite(value); }
+/// An attribute that is 0 or 1.
+bool read_flag(const Hdf5Reader& file, const char* name) {
+  const uint64_t value = file.natural("oddity", name);
+  if (value > 1) throw Error("model record: {} is {}, 0 or 1 was expected", name, value);
+  return value == 1;
+}
+
+Preprocessing read_preprocessing(const Hdf5Reader& file) {
+  Preprocessing preprocessing;
+  preprocessing.crop = read_flag(file, "preprocess_crop");
+  preprocessing.gray = read_flag(file, "preprocess_gray");
+  const bool width = file.has_attribute("oddity", "preprocess_width");
+  if (width || file.has_attribute("oddity", "preprocess_height")) {
+    const auto extent = [&](const char* name) {
+      // What is beyond int64 is beyond what check() allows, too.
+      constexpr uint64_t kLargest = std::numeric_limits<int64_t>::max();
+      return static_cast<int64_t>(std::min(file.natural("oddity", name), kLargest));
+    };
+    preprocessing.resize = {extent("preprocess_width"), extent("preprocess_height")};
+  }
+  return preprocessing;
+}
+
+void write_preprocessing(Hdf5Writer& file, const Preprocessing& preprocessing) {
+  file.attribute("oddity", "preprocess_crop", uint64_t{preprocessing.crop});
+  file.attribute("oddity", "preprocess_gray", uint64_t{preprocessing.gray});
+  if (!preprocessing.resize) return;
+  file.attribute("oddity", "preprocess_width", static_cast<uint64_t>(preprocessing.resize->width));
+  file.attribute("oddity", "preprocess_height",
+                 static_cast<uint64_t>(preprocessing.resize->height));
+}
 
 // Written as conditions that NaN fails.
 void check(const ModelRecord& record) {
@@ -59,16 +92,18 @@ void check(const ModelRecord& record) {
       !std::is_sorted(scores.begin(), scores.end())) {
     throw Error("model record: the training scores are not finite and sorted");
   }
+  check(record.preprocessing);
 }
 
 }  // namespace
 
 std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
   if (!file.has("oddity")) return std::nullopt;
-  if (const uint64_t version = file.natural("oddity", "format_version");
-      version != kModelFormatVersion) {
-    throw Error("has Oddity's model format {}, this program reads format {}: use a newer Oddity",
-                version, kModelFormatVersion);
+  const uint64_t version = file.natural("oddity", "format_version");
+  if (version < kPlainModelFormat || version > kPreprocessingModelFormat) {
+    throw Error(
+        "has Oddity's model format {}, this program reads formats {} and {}: use a newer Oddity",
+        version, kPlainModelFormat, kPreprocessingModelFormat);
   }
   ModelRecord record;
   record.version = file.text("oddity", "version");
@@ -80,11 +115,12 @@ std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
   }
   record.seed = static_cast<uint32_t>(seed);
   record.init_seed = file.natural("oddity", "init_seed");
-  record.loss = read_list<double>(file, "oddity/loss", "float64");
-  record.validation_loss = read_list<double>(file, "oddity/validation_loss", "float64");
-  record.training_scores = read_list<float>(file, "oddity/training_scores", "float32");
+  record.loss = file.list<double>("oddity/loss");
+  record.validation_loss = file.list<double>("oddity/validation_loss");
+  record.training_scores = file.list<float>("oddity/training_scores");
   record.threshold = file.real("oddity", "threshold");
   record.threshold_quantile = file.real("oddity", "threshold_quantile");
+  if (version == kPreprocessingModelFormat) record.preprocessing = read_preprocessing(file);
   check(record);
   return record;
 }
@@ -92,7 +128,8 @@ std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
 void write_model_record(Hdf5Writer& file, const ModelRecord& record) {
   check(record);
   file.group("oddity");
-  file.attribute("oddity", "format_version", kModelFormatVersion);
+  const bool plain = record.preprocessing.empty();
+  file.attribute("oddity", "format_version", plain ? kPlainModelFormat : kPreprocessingModelFormat);
   file.attribute("oddity", "version", record.version);
   file.attribute("oddity", "input_type", record.input_type);
   file.attribute("oddity", "input_scale", record.input_scale);
@@ -100,10 +137,23 @@ void write_model_record(Hdf5Writer& file, const ModelRecord& record) {
   file.attribute("oddity", "init_seed", record.init_seed);
   file.attribute("oddity", "threshold", record.threshold);
   file.attribute("oddity", "threshold_quantile", record.threshold_quantile);
+  if (!plain) write_preprocessing(file, record.preprocessing);
   const auto count = static_cast<int64_t>(record.training_scores.size());
   file.array("oddity/loss", record.loss);
   file.array("oddity/validation_loss", record.validation_loss);
   file.array("oddity/training_scores", {&count, 1}, record.training_scores);
+}
+
+void check_fit(const ModelRecord& record, const Architecture& architecture) {
+  const ImageShape image = architecture.image();
+  if (const auto& resize = record.preprocessing.resize;
+      resize && *resize != ImageSize{image.width, image.height}) {
+    throw Error("model record: images are resized to {}x{}, the network takes {}", resize->width,
+                resize->height, to_string(image));
+  }
+  if (record.preprocessing.gray && image.channels != 1) {
+    throw Error("model record: images are made gray, the network takes {}", to_string(image));
+  }
 }
 
 }  // namespace oddity

@@ -9,8 +9,11 @@
 
 namespace oddity {
 
-/// The version of the group's layout; a file with a newer one is refused.
-inline constexpr uint64_t kModelFormatVersion = 1;
+/// Versions of the group's layout; a file with a newer one is refused. A model whose images are
+/// preprocessed has one of its own: a program that knows nothing of it would score wrongly in
+/// silence. All others keep the first, which every program reads.
+inline constexpr uint64_t kPlainModelFormat = 1;
+inline constexpr uint64_t kPreprocessingModelFormat = 2;
 
 /// None where there is no such group. Throws Error, without the file's name, for a newer version
 /// and for values that cannot be.
@@ -18,5 +21,8 @@ std::optional<ModelRecord> read_model_record(const Hdf5Reader& file);
 
 /// Throws Error for values that read_model_record would refuse.
 void write_model_record(Hdf5Writer& file, const ModelRecord& record);
+
+/// Throws Error where preprocessed images are none that the network takes.
+void check_fit(const ModelRecord& record, const Architecture& architecture);
 
 }  // namespace oddity

@@ -67,6 +67,9 @@ class ImageSource {
   /// `seen`. Returns how many there were: fewer than asked for only at the end.
   virtual uint64_t skip(uint64_t entries, const std::function<void(const std::string&)>& seen) = 0;
 
+  /// From another thread: a next() that waits for somebody (standard input) returns false soon.
+  virtual void stop() {}
+
   /// Entries in all, where that is known without reading all.
   virtual std::optional<uint64_t> total() const = 0;
   /// How much has been read, from 0 to 1, by entries or by bytes; 0 where nothing is known.

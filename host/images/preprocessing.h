@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,15 +48,20 @@ DecodeHints decode_hints(const Preprocessing& preprocessing);
 /// Preprocesses images; one a thread.
 class Preprocessor {
  public:
-  explicit Preprocessor(const Preprocessing& preprocessing) : preprocessing_(preprocessing) {}
+  explicit Preprocessor(const Preprocessing& preprocessing);
+  ~Preprocessor();
+  Preprocessor(const Preprocessor&) = delete;
+  Preprocessor& operator=(const Preprocessor&) = delete;
 
   /// Changes `image` in place. u8 and u16 stay what they are (rounded to nearest), f32 stays in
-  /// [0,1]. Throws ImageError where gray meets an image of neither one nor three channels.
+  /// [0,1]. Throws ImageError where gray meets an image of neither one nor three channels, or the
+  /// result would be larger than kMaxImageNumbers.
   void apply(Image& image);
 
  private:
+  struct State;
   Preprocessing preprocessing_;
-  Image scratch_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace oddity

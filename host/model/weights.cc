@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/random.h"
 
 namespace oddity {
@@ -60,6 +61,15 @@ Weights initial_weights(const Architecture& architecture, uint64_t seed) {
     }
   }
   return weights;
+}
+
+std::string hash_of(const Weights& weights) {
+  Hash hash;
+  for (const Tensor& tensor : weights.tensors()) {
+    hash.add(tensor.name).add(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t));
+    hash.add(tensor.values.data(), tensor.values.size() * sizeof(float));
+  }
+  return hash.text();
 }
 
 std::string extents_text(const std::vector<int64_t>& shape) {

@@ -51,6 +51,9 @@ struct OptimizerState {
 /// stream i), i its position in tensor_specs().
 Weights initial_weights(const Architecture& architecture, uint64_t seed);
 
+/// A fingerprint of names, shapes and values: two models of one hash compute the same.
+std::string hash_of(const Weights& weights);
+
 /// [3,3,1,32], for messages.
 std::string extents_text(const std::vector<int64_t>& shape);
 

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -24,6 +26,12 @@ void check_options(const TrainingOptions& options) {
   }
 }
 
+void check_finite(const char* what, double loss, int64_t epoch, const TrainingOptions& options) {
+  if (std::isfinite(loss)) return;
+  throw Error("the {} became {} in epoch {}: use a smaller --lr than {}", what, loss, epoch,
+              options.learning_rate);
+}
+
 }  // namespace
 
 std::vector<double> learning_rates(const TrainingOptions& options, size_t first_step,
@@ -37,13 +45,17 @@ std::vector<double> learning_rates(const TrainingOptions& options, size_t first_
 }
 
 History train(Network& network, const Images& images, const Split& split,
-              const TrainingOptions& options, TrainingObserver& observer) {
+              const TrainingOptions& options, TrainingObserver& observer, History done,
+              const EpochKeeper& keep) {
   check_options(options);
+  if (std::cmp_greater(done.size(), options.epochs)) {
+    throw ArgumentError("{} epochs are done, {} were asked for", done.size(), options.epochs);
+  }
   const size_t count = split.train.size();
   const auto batch = static_cast<size_t>(options.batch_size);
   const size_t steps = (count + batch - 1) / batch;
-  History history;
-  for (int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+  History history = std::move(done);
+  for (int64_t epoch = std::ssize(history) + 1; epoch <= options.epochs; ++epoch) {
     observer.epoch_begins(epoch, options.epochs);
     const auto start = std::chrono::steady_clock::now();
     const auto index = static_cast<uint64_t>(epoch - 1);
@@ -56,12 +68,11 @@ History train(Network& network, const Images& images, const Split& split,
                       .train_epoch(images, order, batch,
                                    learning_rates(options, index * steps, steps), observer)
                       .loss;
-    if (!std::isfinite(record.loss)) {
-      throw Error("the loss became {} in epoch {}: use a smaller --lr than {}", record.loss, epoch,
-                  options.learning_rate);
-    }
+    check_finite("loss", record.loss, epoch, options);
     record.validation_loss = network.evaluate(images, split.validation);
+    check_finite("validation loss", record.validation_loss, epoch, options);
     history.push_back(record);
+    if (keep) keep(network, history);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     observer.epoch_ended(epoch, record, elapsed.count());
   }

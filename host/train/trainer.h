@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "data/unsupervised.h"
@@ -35,10 +36,16 @@ class TrainingObserver : public Progress {
 /// reference's Adam(lr, decay=lr/epochs).
 std::vector<double> learning_rates(const TrainingOptions& options, size_t first_step, size_t steps);
 
-/// Trains, reshuffling split.train each epoch, and evaluates on split.validation after each.
-/// Throws Error where the loss stops being finite, naming the epoch.
+/// Called after each epoch, before it is reported: whatever was reported is kept. May throw.
+using EpochKeeper = std::function<void(const Network& network, const History& history)>;
+
+/// Trains, reshuffling split.train each epoch, and evaluates on split.validation after each. A
+/// network that stands after the epochs of `done`, with the optimizer's state, goes on from there:
+/// the same bits as of a training that was never stopped. Throws Error where a loss stops being
+/// finite, naming the epoch.
 History train(Network& network, const Images& images, const Split& split,
-              const TrainingOptions& options, TrainingObserver& observer);
+              const TrainingOptions& options, TrainingObserver& observer, History done = {},
+              const EpochKeeper& keep = {});
 
 /// `epoch,loss,val_loss`, floats that round-trip.
 void write_history(const std::filesystem::path& path, const History& history);

@@ -113,6 +113,20 @@ TEST_F(FindTest, FailOnOutliers) {
   EXPECT_EQ(run(find({"--fail-on-outliers"})).exit_code, 3);
 }
 
+TEST_F(FindTest, JsonNamesTheFilesOfOutliers) {
+  Dataset dataset = make_images();
+  for (size_t i = 0; i < dataset.size(); ++i) {
+    dataset.path.push_back("scans/" + std::to_string(i) + "\xff.png");
+  }
+  write_dataset(folder_ / "paths.npz", dataset);
+  const ProgramResult result =
+      run({"find", "-d", "paths.npz", "-m", "model.h5", "--json", "-q", "1"});
+  const auto json = nlohmann::json::parse(result.out);
+  ASSERT_EQ(json["found"].size(), 1u) << result.err;
+  EXPECT_EQ(json["found"][0]["path"],
+            "scans/" + std::to_string(json["found"][0]["index"].get<int>()) + "\\xff.png");
+}
+
 TEST_F(FindTest, Json) {
   const ProgramResult result = run(find({"--json", "-q", ".95", "--scores", "scores.jsonl"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;

@@ -1,5 +1,6 @@
 // oddity inspect: models and data sets, recognised by their content.
 #include "cli/cli_fixture.h"
+#include "files/model_file.h"
 #include "support/npy_file.h"
 
 namespace oddity::test {
@@ -60,6 +61,30 @@ TEST_F(InspectTest, ADataSet) {
   EXPECT_EQ(zipped["labels"]["3"], 6);
   EXPECT_EQ(plain["labels"]["unknown"], 10);
   EXPECT_EQ(zipped["hash"], plain["hash"]);
+}
+
+TEST_F(InspectTest, HowImagesArePreprocessed) {
+  const Architecture architecture = conv_autoencoder(4, 8, 1, {1}, 1);
+  ModelFile model{architecture, initial_weights(architecture, 7), ModelRecord{}, ""};
+  model.record->input_type = "uint8";
+  write_model(folder_ / "plain.h5", model);
+  model.record->preprocessing = {.resize = ImageSize{4, 8}, .crop = true, .gray = true};
+  write_model(folder_ / "model.h5", model);
+  EXPECT_THAT(run({"inspect", "plain.h5"}).out, HasSubstr("preprocessing    none\n"));
+  EXPECT_THAT(run({"inspect", "model.h5"}).out,
+              HasSubstr("preprocessing    crop, gray, resize to 4x8\n"));
+  const auto json = nlohmann::json::parse(run({"inspect", "model.h5", "--json"}).out);
+  EXPECT_EQ(json["record"]["preprocessing"], "crop, gray, resize to 4x8");
+}
+
+TEST_F(InspectTest, PathsOfImages) {
+  Dataset dataset = make_images(3);
+  dataset.path = {"a.png", "b\xff.png", "c\xff.png"};
+  write_dataset(folder_ / "set.npz", dataset);
+  const ProgramResult text = run({"inspect", "set.npz"});
+  EXPECT_THAT(text.out, HasSubstr("a.png … c\\xff.png\n")) << text.err;
+  const auto json = nlohmann::json::parse(run({"inspect", "set.npz", "--json"}).out);
+  EXPECT_EQ(json["first_path"], "a.png");
 }
 
 TEST_F(InspectTest, TheEmbeddedDigits) {

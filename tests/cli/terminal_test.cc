@@ -91,8 +91,9 @@ TEST_F(TerminalTest, CtrlCDuringTheBarStartsANewLine) {
   program.interrupt();
   const ProgramResult result = program.finish();
   EXPECT_EQ(result.exit_code, 130);
-  EXPECT_THAT(result.err, HasSubstr("\n\x1b[31m[ERROR]\x1b[0m interrupted: no file was written"));
-  EXPECT_EQ(files(), std::set<std::string>{"images.npy"});
+  EXPECT_THAT(result.err, HasSubstr("\n\x1b[31m[ERROR]\x1b[0m interrupted: epoch "));
+  EXPECT_THAT(result.err, HasSubstr(" is safe in model.h5.ckpt"));
+  EXPECT_EQ(files(), (std::set<std::string>{"images.npy", "model.h5.ckpt"}));
 }
 
 }  // namespace

@@ -5,12 +5,18 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
 #include <csignal>
+#include <limits>
 #include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "data/files.h"
+#include "files/npy.h"
+#include "files/zip.h"
 #include "support/error_text.h"
 #include "support/npy_file.h"
 #include "support/temporary_folder.h"
@@ -159,6 +165,95 @@ TEST(Dataset, NpzReadsBackAsWritten) {
   EXPECT_EQ(read.index, written.index);
   EXPECT_EQ(read.label, written.label);
   EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(Dataset, PathsReadBackByteForByte) {
+  const TemporaryFolder folder;
+  Dataset written = small_set();
+  const std::string no_text("\xff\n\0b", 4);
+  written.path = {"a/größe.png", "", no_text};
+  write_dataset(folder / "set.npz", written);
+  EXPECT_EQ(read_dataset(folder / "set.npz").path, written.path);
+  EXPECT_EQ(
+      read_zip(folder / "set.npz", {"path_offset.npy"}, 1000).at(0).second.substr(128),
+      std::string("\0\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x0d\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0", 32));
+  write_dataset(folder / "again.npz", read_dataset(folder / "set.npz"));
+  EXPECT_EQ(bytes_of(folder / "again.npz"), bytes_of(folder / "set.npz"));
+
+  written.path.clear();
+  write_dataset(folder / "set.npz", written);
+  EXPECT_TRUE(read_zip(folder / "set.npz", {"path.npy", "path_offset.npy"}, 1000).empty());
+  written.path = {"one for three"};
+  EXPECT_THAT(error_text<Error>([&] { write_dataset(folder / "set.npz", written); }),
+              HasSubstr("3 images, 3 rows, 3 labels and 1 paths"));
+}
+
+/// What reading says to a set of three images with these paths.
+std::string refusal_of_paths(const std::vector<std::pair<std::string, std::string>>& arrays) {
+  const TemporaryFolder folder;
+  write_dataset(folder / "set.npz", small_set());
+  auto members = read_zip(folder / "set.npz", {"images.npy"}, 10000);
+  members.insert(members.end(), arrays.begin(), arrays.end());
+  ZipWriter zip(folder / "made.npz");
+  for (const auto& [name, content] : members) zip.add(name, {content});
+  zip.commit();
+  return error_text<Error>([&] { read_dataset(folder / "made.npz"); });
+}
+
+TEST(Dataset, PathsThatDoNotFitTheirOffsetsAreRefused) {
+  const auto offsets = [](const std::vector<int64_t>& numbers) {
+    const std::array<int64_t, 1> count{std::ssize(numbers)};
+    return std::pair<std::string, std::string>(
+        "path_offset.npy",
+        npy_header("<i8", count) +
+            std::string(reinterpret_cast<const char*>(numbers.data()), 8 * numbers.size()));
+  };
+  const std::array<int64_t, 1> six{6};
+  const std::pair<std::string, std::string> path("path.npy", npy_header("|u1", six) + "abcdef");
+  EXPECT_EQ(refusal_of_paths({path, offsets({0, 2, 2, 6})}), "(no error)");
+  EXPECT_EQ(refusal_of_paths({offsets({0, 2, 2, 6}), path}), "(no error)");
+  for (const std::vector<int64_t>& wrong :
+       {std::vector<int64_t>{0, 6}, {0, 2, 4, 6, 6}, std::vector<int64_t>{}}) {
+    EXPECT_THAT(refusal_of_paths({path, offsets(wrong)}),
+                AllOf(HasSubstr("made.npz: path_offset has "), HasSubstr("3 images")));
+  }
+  EXPECT_THAT(refusal_of_paths({path, offsets({1, 2, 3, 6})}), HasSubstr("goes from 1 to 6"));
+  EXPECT_THAT(refusal_of_paths({path, offsets({0, 2, 3, 5})}), HasSubstr("path has 6 bytes"));
+  EXPECT_THAT(refusal_of_paths({path, offsets({0, 2, 3, 7})}), HasSubstr("path has 6 bytes"));
+  EXPECT_THAT(refusal_of_paths({path, offsets({0, 4, 3, 6})}),
+              HasSubstr("path_offset falls from 4 to 3 at entry 1"));
+  EXPECT_THAT(refusal_of_paths({path, offsets({0, std::numeric_limits<int64_t>::min(), 3, 6})}),
+              HasSubstr("falls from 0 to -9223372036854775808"));
+  EXPECT_THAT(refusal_of_paths({path, offsets({0, std::numeric_limits<int64_t>::max(), 6, 6})}),
+              HasSubstr("falls from 9223372036854775807 to 6"));
+  EXPECT_THAT(refusal_of_paths({offsets({0, 2, 3, 6})}), HasSubstr("path_offset without path"));
+  EXPECT_THAT(refusal_of_paths({{"path.npy", path.second + "g"}, offsets({0, 2, 3, 6})}),
+              HasSubstr("made.npz: path.npy"));
+  EXPECT_THAT(refusal_of_paths({{"path.npy", "no array"}, offsets({0, 2, 3, 6})}),
+              HasSubstr("made.npz: path.npy"));
+  EXPECT_THAT(
+      refusal_of_paths({{"path.npy", npy_header("<i2", std::array<int64_t, 1>{3}) + "abcdef"},
+                        offsets({0, 2, 3, 6})}),
+      HasSubstr("path: <i2 of shape (3,), expected bytes"));
+}
+
+// np.savez(file, images=..., path=[...]) of somebody who means something else by it.
+TEST(Dataset, AnArrayPathWithoutOffsetsIsSomebodyElses) {
+  EXPECT_EQ(refusal_of_paths({{"path.npy", "whatever it is"}}), "(no error)");
+}
+
+TEST(Dataset, TheFingerprintIsOfTypeShapeAndPixels) {
+  Dataset set = small_set();
+  const std::string before = fingerprint(set.images.view());
+  set.label[0] = 7;
+  set.path = {"a", "b", "c"};
+  EXPECT_EQ(fingerprint(set.images.view()), before);
+  EXPECT_NE(fingerprint(read_dataset(data_golden("u16.npy")).images.view()), before);
+  ImageView turned = set.images.view();
+  std::swap(turned.shape.width, turned.shape.height);
+  EXPECT_NE(fingerprint(turned), before);
+  set.images.data()[23] = std::byte{0};
+  EXPECT_NE(fingerprint(set.images.view()), before);
 }
 
 TEST(Dataset, EveryPixelTypeReadsBackAsWritten) {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <numeric>
 #include <span>
+#include <string>
 
 #include "core/error.h"
 #include "data/files.h"
@@ -129,6 +130,17 @@ TEST(Unsupervised, ShufflesBothListsWithOneGenerator) {
   anomalies.resize(67);
   EXPECT_EQ(valid, split_golden<int32_t>("valid_shuffled"));
   EXPECT_EQ(anomalies, split_golden<int32_t>("anomaly_sel"));
+}
+
+TEST(Unsupervised, PathsStayWithTheirImages) {
+  Dataset source = labelled({1, 3, 1, 2, 1, 1, 3});
+  for (size_t i = 0; i < source.size(); ++i) source.path.push_back("image " + std::to_string(i));
+  const Dataset drawn = build_unsupervised_dataset(source, {.contamination = 0.5});
+  ASSERT_EQ(drawn.size(), 6u);
+  ASSERT_EQ(drawn.path.size(), 6u);
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    EXPECT_EQ(drawn.path[i], "image " + std::to_string(drawn.index[i]));
+  }
 }
 
 TEST(Unsupervised, SplitIsThatOfScikitLearn) {

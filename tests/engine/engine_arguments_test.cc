@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/error.h"
@@ -48,6 +49,19 @@ TEST_P(DeviceArgumentsTest, EmptySetsCanBeUploadedAndScored) {
   const auto images = device_->upload(none.view());
   EXPECT_EQ(images->size(), 0u);
   EXPECT_TRUE(scores(*network_, *images).empty());
+}
+
+TEST_P(DeviceArgumentsTest, StagingForNothingAndMoreThanFits) {
+  EXPECT_THAT([&] { device_->staging(PixelType::u8, {4, 8, 1}, 0); }, throws("no images"));
+  EXPECT_THAT([&] { device_->staging(PixelType::u8, {0, 8, 1}, 3); }, throws("8x0x1"));
+  const auto staging = device_->staging(PixelType::f32, architecture_.image(), 3);
+  std::memset(staging->data(), 0, 3 * 32 * sizeof(float));
+  EXPECT_THAT([&] { staging->send(4); }, throws("4 images", "3"));
+  EXPECT_TRUE(scores(*network_, staging->send(0), {0, 0}).empty());
+  const float bad = std::nanf("");
+  std::memcpy(staging->data() + 2 * 32 * sizeof(float), &bad, sizeof(bad));
+  EXPECT_THAT([&] { staging->send(3); }, throws("image 2", "nan"));
+  EXPECT_EQ(scores(*network_, staging->send(2), {0, 2}).size(), 2u);
 }
 
 TEST_P(DeviceArgumentsTest, ImagesOfAnotherSize) {

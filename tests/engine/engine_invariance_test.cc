@@ -50,6 +50,27 @@ TEST_P(EngineTest, ScoresDoNotDependOnTheBatch) {
   }
 }
 
+TEST_P(EngineTest, ScoresDoNotDependOnWhetherTheSetStaysOrStreams) {
+  const auto pixels = random_images<uint8_t>(kArchitecture.image(), 67, /*seed=*/6);
+  const auto device = engine();
+  const auto network = device->network(kArchitecture, lively_weights(kArchitecture, 6));
+  const std::vector<float> whole = scores(*network, *device->upload(pixels.view()));
+  const ImageView view = pixels.view();
+  for (const PixelType type : {PixelType::u8, PixelType::u16, PixelType::f32}) {
+    // Three chunks, the last of them not full; wider numbers that stand for the same values.
+    const auto staging = device->staging(type, kArchitecture.image(), 31);
+    std::vector<float> streamed;
+    for (size_t begin = 0; begin < view.count; begin += staging->capacity()) {
+      const size_t count = std::min(staging->capacity(), view.count - begin);
+      widen(view.type, view.image(begin), count * view.image_bytes(), type, staging->data());
+      const Images& images = staging->send(count);
+      const std::vector<float> chunk = scores(*network, images, {0, count});
+      streamed.insert(streamed.end(), chunk.begin(), chunk.end());
+    }
+    EXPECT_EQ(streamed, whole) << name_of(type);
+  }
+}
+
 TEST_P(EngineTest, ScoresDoNotDependOnTheRangeOrTheOrder) {
   const auto pixels = random_images<uint8_t>(kArchitecture.image(), 67, /*seed=*/2);
   const auto device = engine();

@@ -58,6 +58,10 @@ class OtherWeights final : public Engine {
   std::unique_ptr<Images> do_upload(const ImageView& images) override {
     return cpu_->upload(images);
   }
+  std::unique_ptr<Staging> do_staging(PixelType type, const ImageShape& shape,
+                                      size_t capacity) override {
+    return cpu_->staging(type, shape, capacity);
+  }
   std::unique_ptr<Network> do_network(const Architecture& architecture, const Weights& weights,
                                       const std::optional<OptimizerState>&) override {
     Weights other = weights;

@@ -277,8 +277,10 @@ TEST_F(HostileModel, Records) {
     store(whole);
     return refusal_after([&](hid_t f) { replace_number(f, "oddity", name, type, &value); });
   };
+  EXPECT_THAT(with_number("format_version", H5T_NATIVE_UINT64, uint64_t{3}),
+              HasSubstr("has Oddity's model format 3, this program reads formats 1 and 2"));
   EXPECT_THAT(with_number("format_version", H5T_NATIVE_UINT64, uint64_t{2}),
-              HasSubstr("has Oddity's model format 2, this program reads format 1"));
+              HasSubstr("attribute preprocess_crop of oddity is missing"));
   EXPECT_THAT(with_number("format_version", H5T_NATIVE_INT64, int64_t{-1}),
               HasSubstr("attribute format_version of oddity is int64, not one unsigned integer"));
   EXPECT_THAT(with_number("seed", H5T_NATIVE_UINT64, uint64_t{1} << 32),
@@ -294,6 +296,37 @@ TEST_F(HostileModel, Records) {
                 replace_array(f, "oddity/training_scores", H5T_IEEE_F32LE, {2, 1});
               }),
               HasSubstr("array oddity/training_scores has 2 dimensions of float32"));
+}
+
+TEST_F(HostileModel, Preprocessing) {
+  ModelFile model{conv_autoencoder(4, 4, 3, {2}, 3), {}, ModelRecord{}, ""};
+  model.weights = initial_weights(model.architecture, 1);
+  model.record->input_type = "uint8";
+  model.record->preprocessing.resize = {4, 4};
+  write_model(path(), model);
+  const std::string whole = bytes();
+  const auto with = [&](const char* name, uint64_t value) {
+    store(whole);
+    return refusal_after(
+        [&](hid_t f) { replace_number(f, "oddity", name, H5T_NATIVE_UINT64, &value); });
+  };
+  EXPECT_EQ(with("preprocess_crop", 1), "(no error)");
+  EXPECT_THAT(with("preprocess_crop", 2), HasSubstr("preprocess_crop is 2, 0 or 1 was expected"));
+  EXPECT_THAT(with("preprocess_gray", 1),
+              HasSubstr("model.h5: model record: images are made gray, the network takes 4x4x3"));
+  EXPECT_THAT(with("preprocess_width", 8), HasSubstr("resized to 8x4, the network takes 4x4x3"));
+  EXPECT_THAT(with("preprocess_width", 0), HasSubstr("resized to 0x4, 1 to 65535 was expected"));
+  EXPECT_THAT(with("preprocess_height", ~uint64_t{0}), HasSubstr("1 to 65535 was expected"));
+  const auto without = [&](const char* name) {
+    store(whole);
+    return refusal_after([&](hid_t f) {
+      const hid_t object = H5Oopen(f, "oddity", H5P_DEFAULT);
+      H5Adelete(object, name);
+      H5Oclose(object);
+    });
+  };
+  EXPECT_THAT(without("preprocess_height"), HasSubstr("preprocess_height of oddity is missing"));
+  EXPECT_THAT(without("preprocess_width"), HasSubstr("preprocess_width of oddity is missing"));
 }
 
 /// Sets the stored length of the attribute model_config of a file that h5py wrote, whose text lies

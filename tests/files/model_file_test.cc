@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "files/atomic_file.h"
+#include "files/hdf5_reader.h"
 #include "support/error_text.h"
 #include "support/golden_cases.h"
 #include "support/npy_file.h"
@@ -72,6 +73,7 @@ void expect_equal(const ModelRecord& a, const ModelRecord& b) {
   EXPECT_EQ(a.training_scores, b.training_scores);
   EXPECT_EQ(a.threshold, b.threshold);
   EXPECT_EQ(a.threshold_quantile, b.threshold_quantile);
+  EXPECT_EQ(a.preprocessing, b.preprocessing);
 }
 
 TEST(ModelFile, ReadsWhatKerasWritesBitForBit) {
@@ -126,6 +128,39 @@ TEST(ModelFile, RecordMayBeAbsentOrEmpty) {
   expect_equal(*read.record, *model.record);
 }
 
+TEST(ModelFile, StatesHowImagesArePreprocessed) {
+  const TemporaryFolder folder;
+  const Architecture architecture = conv_autoencoder(4, 8, 1, {1}, 1);
+  ModelFile model{architecture, initial_weights(architecture, 7), some_record(), ""};
+  for (const Preprocessing& preprocessing :
+       {Preprocessing{}, Preprocessing{.resize = std::nullopt, .gray = true},
+        Preprocessing{.resize = ImageSize{4, 8}},
+        Preprocessing{.resize = ImageSize{4, 8}, .crop = true, .gray = true}}) {
+    model.record->preprocessing = preprocessing;
+    write_model(folder / "model.h5", model);
+    const ModelFile read = read_model(folder / "model.h5");
+    ASSERT_TRUE(read.record);
+    expect_equal(*read.record, *model.record);
+  }
+}
+
+// A program that knows nothing of preprocessing must not read what needs it, and has to go on
+// reading everything else.
+TEST(ModelFile, HasANewerFormatOnlyWhereImagesArePreprocessed) {
+  const TemporaryFolder folder;
+  const Architecture architecture = conv_autoencoder(4, 4, 1, {1}, 1);
+  ModelFile model{architecture, initial_weights(architecture, 7), some_record(), ""};
+  const auto format = [&] {
+    write_model(folder / "model.h5", model);
+    return Hdf5Reader(read_file(folder / "model.h5", kAll)).natural("oddity", "format_version");
+  };
+  EXPECT_EQ(format(), 1u);
+  EXPECT_FALSE(
+      Hdf5Reader(read_file(folder / "model.h5", kAll)).has_attribute("oddity", "preprocess_gray"));
+  model.record->preprocessing.gray = true;
+  EXPECT_EQ(format(), 2u);
+}
+
 TEST(ModelFile, SameModelGivesTheSameBytes) {
   const TemporaryFolder folder;
   const Architecture architecture = mnist_architecture();
@@ -172,6 +207,20 @@ TEST(ModelFile, RefusesToWriteARecordItWouldNotRead) {
               HasSubstr("a loss is not finite"));
   EXPECT_THAT(refusal([](ModelRecord& r) { r.training_scores[0] = 9; }),
               HasSubstr("training scores are not finite and sorted"));
+  EXPECT_THAT(refusal([](ModelRecord& r) { r.preprocessing.crop = true; }),
+              HasSubstr("images are cropped, but not resized"));
+  EXPECT_THAT(refusal([](ModelRecord& r) {
+                r.preprocessing.resize = {0, 2};
+              }),
+              HasSubstr("images are resized to 0x2, 1 to 65535 was expected"));
+  EXPECT_THAT(refusal([](ModelRecord& r) {
+                r.preprocessing.resize = {2, 65536};
+              }),
+              HasSubstr("images are resized to 2x65536"));
+  EXPECT_THAT(refusal([](ModelRecord& r) {
+                r.preprocessing.resize = {4, 2};
+              }),
+              HasSubstr("images are resized to 4x2, the network takes 2x2x1"));
   EXPECT_THAT(refusal([](ModelRecord& r) { r.training_scores.assign(1'000'001, 0.f); }),
               HasSubstr("1000001 training scores, at most 1000000"));
   EXPECT_EQ(folder.entries(), 0u);

@@ -115,6 +115,11 @@ class FakeEngine final : public Engine {
     fail_if_at("upload");
     return engine_->upload(images);
   }
+  std::unique_ptr<Staging> do_staging(PixelType type, const ImageShape& shape,
+                                      size_t capacity) override {
+    fail_if_at("staging");
+    return engine_->staging(type, shape, capacity);
+  }
   std::unique_ptr<Network> do_network(const Architecture& architecture, const Weights& weights,
                                       const std::optional<OptimizerState>& optimizer) override {
     fail_if_at("network");

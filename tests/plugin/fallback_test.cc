@@ -36,6 +36,9 @@ class FallbackTest : public PluginTest {
     return all;
   }
 
+  static constexpr const char* kCheckpoint = "model.h5.ckpt";
+  /// When epochs were done.
+  static inline const std::set<std::string> kFailsLate = {"train", "score", "reconstruct"};
   static constexpr const char* kSaid =
       "[INFO] device cuda:0 failed: out of device memory; computing on the CPU instead\n";
 };
@@ -88,13 +91,37 @@ TEST_F(FallbackTest, ADeviceThatWasAskedForIsAnErrorAndWritesNothing) {
       const ProgramResult result = run_with(failing(where), train_arguments({"--device", device}));
       expect_error(result, 6, {"out of device memory"});
       EXPECT_THAT(result.err, Not(HasSubstr("device cpu")));
+      // Of epochs that were done, and of them alone.
+      const bool trained = std::filesystem::remove(folder_ / kCheckpoint);
+      EXPECT_EQ(trained, kFailsLate.contains(where));
     }
     EXPECT_EQ(contents(), before);
   }
 }
 
+// The devices round differently: neither goes on with what the other did.
+TEST_F(FallbackTest, AnEarlierTrainingIsNeverGivenUp) {
+  ASSERT_EQ(run_here(train_arguments({"--device", "cuda"})).exit_code, 0);
+  const Files whole = contents();
+  for (const auto& [name, content] : whole) {
+    if (name != "images.npy") std::filesystem::remove(folder_ / name);
+  }
+  expect_error(run_with(failing("train"), train_arguments({"--device", "cuda"})), 6, {"memory"});
+  const std::string kept = bytes(kCheckpoint);
+  for (const char* const where : {"engine", "upload", "score"}) {
+    SCOPED_TRACE(where);
+    write(kCheckpoint, kept);
+    expect_error(run_with(failing(where), train_arguments({"--resume"})), 1,
+                 {"--device cuda", "--device cpu", "--force"});
+    EXPECT_TRUE(std::filesystem::exists(folder_ / kCheckpoint));
+  }
+  const ProgramResult result = run_here(train_arguments({"--resume"}));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(contents(), whole);
+}
+
 TEST_F(FallbackTest, APrecisionThatWasAskedForIsNotGivenUp) {
-  expect_error(run_with(failing("train"), train_arguments({"--precision", "tf32"})), 6,
+  expect_error(run_with(failing("upload"), train_arguments({"--precision", "tf32"})), 6,
                {"out of device memory"});
   const ProgramResult fp32 = run_with(failing("train"), train_arguments({"--precision", "fp32"}));
   EXPECT_EQ(fp32.exit_code, 0) << fp32.err;

@@ -112,7 +112,10 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
       ::dup2(out.write, STDOUT_FILENO);
     }
     ::dup2(err.write, STDERR_FILENO);
-    if (::chdir(options.folder.c_str()) == 0) ::execve(ODDITY_PROGRAM, argv.data(), envp.data());
+    if (::chdir(options.folder.c_str()) == 0 &&
+        ::dup2(::open(options.standard_input.c_str(), O_RDONLY), STDIN_FILENO) >= 0) {
+      ::execve(ODDITY_PROGRAM, argv.data(), envp.data());
+    }
     ::_exit(127);
   }
   ::close(out.write);
@@ -149,6 +152,8 @@ bool Program::wait_for_error_text(const std::string& text) {
 }
 
 void Program::interrupt() { ::kill(child_, SIGINT); }
+
+void Program::kill() { ::kill(child_, SIGKILL); }
 
 ProgramResult Program::finish() {
   while (read_some()) {

@@ -15,6 +15,7 @@ struct ProgramOptions {
   std::filesystem::path folder = ".";                              // where it runs
   std::map<std::string, std::string> variables = {};               // besides those of this process
   enum class Output { pipe, closed, full } output = Output::pipe;  // full: /dev/full
+  std::string standard_input = "/dev/null";                        // a file, relative to `folder`
   uint16_t terminal_columns = 0;  // not 0: standard error is a terminal of that width
 };
 
@@ -37,6 +38,8 @@ class Program {
   /// Waits until standard error holds `text`; false where the program ends without it.
   bool wait_for_error_text(const std::string& text);
   void interrupt();
+  /// SIGKILL: as a power cut, but for what the system still writes.
+  void kill();
   /// Waits for the end.
   ProgramResult finish();
 

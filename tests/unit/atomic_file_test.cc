@@ -3,17 +3,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 
 #include "core/error.h"
 #include "support/error_text.h"
+#include "support/file_size_limit.h"
 #include "support/temporary_folder.h"
 
 namespace oddity::test {
@@ -211,24 +210,6 @@ TEST(AtomicFile, EscapesNamesInMessages) {
 }
 
 TEST(AtomicFile, RefusesAnEmptyName) { EXPECT_THAT(write_error(""), HasSubstr("without a name")); }
-
-/// Allows files of `bytes` at most for the length of a scope: a disk that fills up.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
 
 TEST(AtomicFile, KeepsTheOldFileWhereTheDiskFillsUp) {
   const TemporaryFolder folder;

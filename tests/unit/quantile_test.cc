@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -38,6 +39,13 @@ class HostScores final : public Scores {
   std::vector<float> values_;
 };
 
+/// What streamed_quantile() makes of scores that lie in memory.
+double streamed(const std::vector<float>& scores, double q) {
+  return streamed_quantile(scores.size(), q, [&](const auto& visit) {
+    for (const float score : scores) visit(score);
+  });
+}
+
 class QuantileGolden : public testing::TestWithParam<const char*> {
  protected:
   std::vector<float> scores() const { return read<float>("_in"); }
@@ -57,6 +65,7 @@ TEST_P(QuantileGolden, EqualsNumPyBitForBit) {
   for (size_t i = 0; i < q.size(); ++i) {
     EXPECT_EQ(quantile(scores(), q[i]), expected[i]) << "q " << q[i];
     EXPECT_EQ(quantile(on_device, q[i]), expected[i]) << "q " << q[i];
+    EXPECT_EQ(streamed(scores(), q[i]), expected[i]) << "q " << q[i];
   }
 }
 
@@ -140,6 +149,83 @@ TEST(Quantile, NamesTheImageWithoutAScore) {
   for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     const std::vector<float> scores{1, 2, bad, 4};
     EXPECT_THAT(error_text<Error>([&] { quantile(scores, .5); }), HasSubstr("score of image 2 is"));
+  }
+}
+
+/// `count` scores of one kind: all floats, few values, one sign, neighbours, around zero.
+std::vector<float> scores_of(int kind, size_t count, std::mt19937& random) {
+  const auto any_float = [&] {
+    float value;
+    do {
+      value = std::bit_cast<float>(static_cast<uint32_t>(random()));
+    } while (!std::isfinite(value));
+    return value;
+  };
+  std::vector<float> scores(count);
+  for (float& score : scores) {
+    switch (kind) {
+      case 0:
+        score = any_float();
+        break;
+      case 1:
+        score = static_cast<float>(random() % 7) - 3;
+        break;
+      case 2:
+        score = std::abs(any_float());
+        break;
+      case 3:
+        score = std::bit_cast<float>(0x3CFFFFF0u + static_cast<uint32_t>(random() % 32));
+        break;
+      default:  // ±0 and the smallest denormals
+        score = std::bit_cast<float>(static_cast<uint32_t>((random() & 1) << 31 | random() % 3));
+    }
+  }
+  return scores;
+}
+
+TEST(StreamedQuantile, EqualsTheQuantileInMemory) {
+  constexpr unsigned kSeed = 12;
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  std::mt19937 random(kSeed);
+  for (const size_t n : {1u, 2u, 3u, 31u, 33u, 257u, 1000u, 70001u}) {
+    for (int kind = 0; kind < 5; ++kind) {
+      const auto scores = scores_of(kind, n, random);
+      for (const double q : {0.0, 1e-9, .25, .5, 1 / 3.0, .9, .999, 1 - 1e-9, 1.0}) {
+        SCOPED_TRACE(testing::Message() << n << " scores of kind " << kind << ", q " << q);
+        const double expected = quantile(scores, q);
+        const double actual = streamed(scores, q);
+        ASSERT_EQ(actual, expected);
+        // Where 0 and −0 are equal either may be the order statistic.
+        if (expected != 0) {
+          ASSERT_EQ(std::bit_cast<uint64_t>(actual), std::bit_cast<uint64_t>(expected));
+        }
+      }
+    }
+  }
+}
+
+TEST(StreamedQuantile, RefusesWhatHasNone) {
+  const std::vector<float> scores{1, 2, 3};
+  EXPECT_THAT(error_text<ArgumentError>([&] { streamed(scores, 1.5); }), HasSubstr("use .999"));
+  EXPECT_THAT(error_text<Error>([] { streamed({}, .5); }), HasSubstr("no scores"));
+  for (const float bad : {std::nanf(""), -std::numeric_limits<float>::infinity()}) {
+    EXPECT_THAT(error_text<Error>([&] { streamed({1, bad}, .5); }), HasSubstr("score 1 of 2 is"));
+  }
+}
+
+TEST(StreamedQuantile, NoticesScoresThatAreNotThere) {
+  const auto quantile_of_passes = [](uint64_t count, std::vector<std::vector<float>> passes) {
+    return error_text<Error>([&] {
+      streamed_quantile(count, .5, [&, next = 0](const auto& visit) mutable {
+        for (const float score : passes[static_cast<size_t>(next++)]) visit(score);
+      });
+    });
+  };
+  EXPECT_THAT(quantile_of_passes(3, {{1, 2}}), HasSubstr("of 3 scores was asked for, 2 came"));
+  EXPECT_THAT(quantile_of_passes(1, {{1, 2}}), HasSubstr("of 1 scores was asked for, 2 came"));
+  for (const std::vector<float>& second :
+       std::vector<std::vector<float>>{{1, 2}, {1, 2, 3, 4}, {1, 7, 3}, {2, 2, 3}, {}}) {
+    EXPECT_THAT(quantile_of_passes(3, {{1, 2, 3}, second}), HasSubstr("changed while"));
   }
 }
 

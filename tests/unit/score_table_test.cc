@@ -22,6 +22,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 constexpr size_t kLimit = 1 << 24;
 const std::vector<int64_t> kIndex{12, 3, 59999};
@@ -125,6 +126,125 @@ TEST(ScoreTable, RefusesWhatIsNoScore) {
                   [&] { write_scores(folder / "a.csv", kIndex, std::span(kScores).first(2), 1); }),
               HasSubstr("2 scores do not match 3 images"));
   EXPECT_EQ(folder.entries(), 0u);
+}
+
+/// A table of these rows, numbered from 0.
+std::string table_of(const char* name, const std::vector<ScoreRow>& rows, double threshold = 1) {
+  const TemporaryFolder folder;
+  ScoreTable table(folder / name, rows.size(), threshold);
+  for (size_t i = 0; i < rows.size(); ++i) table.add(static_cast<int64_t>(i), rows[i]);
+  table.commit();
+  return read_file(folder / name, kLimit);
+}
+
+const std::vector<ScoreRow> kMixed{
+    {"a/1.png", ImageStatus::ok, 2, ""},
+    {"a/2.png", ImageStatus::truncated, 0, "ends at byte 7, of \"9\""},
+    {"a/3.png", ImageStatus::ok, .5F, ""},
+    {"", ImageStatus::not_finite, 0, ""},
+};
+
+TEST(ScoreTable, HoldsBadRowsWithoutAScore) {
+  EXPECT_EQ(table_of("a.csv", kMixed),
+            "index,path,score,is_outlier,status,reason\n"
+            "0,a/1.png,2.0,true,ok,\n"
+            "1,a/2.png,,,truncated,\"ends at byte 7, of \"\"9\"\"\"\n"
+            "2,a/3.png,0.5,false,ok,\n"
+            "3,,,,not-finite,\n");
+  EXPECT_EQ(lines_of(table_of("a.jsonl", kMixed))[1],
+            R"({"index": 1, "path": "a/2.png", "score": null, "is_outlier": null, )"
+            R"("status": "truncated", "reason": "ends at byte 7, of \"9\""})");
+}
+
+TEST(ScoreTable, HoldsBadRowsAsNaNInNpy) {
+  const TemporaryFolder folder;
+  ScoreTable table(folder / "a.npy", kMixed.size(), .5);
+  EXPECT_EQ(table.outliers(), 0u);
+  for (const ScoreRow& row : kMixed) table.add(0, row);
+  EXPECT_EQ(table.outliers(), 2u);
+  table.commit();
+  const auto values = read_npy_file<float>(folder / "a.npy").values;
+  ASSERT_EQ(values.size(), 4u);
+  EXPECT_EQ(values[0], 2);
+  EXPECT_TRUE(std::isnan(values[1]));
+  EXPECT_EQ(values[2], .5F);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[3]), 0x7FC00000u) << "the same bytes everywhere";
+}
+
+/// The fields of a row of RFC 4180, and the bytes that stand in `printable` text.
+std::vector<std::string> csv_fields(const std::string& line) {
+  std::vector<std::string> fields(1);
+  bool is_quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"' && is_quoted && i + 1 < line.size() && line[i + 1] == '"') {
+      fields.back() += line[++i];
+    } else if (line[i] == '"') {
+      is_quoted = !is_quoted;
+    } else if (line[i] == ',' && !is_quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back() += line[i];
+    }
+  }
+  return fields;
+}
+
+std::string unescaped(const std::string& printable) {
+  std::string bytes;
+  for (size_t i = 0; i < printable.size(); ++i) {
+    if (printable[i] != '\\') {
+      bytes += printable[i];
+    } else {
+      bytes += static_cast<char>(std::stoi(printable.substr(i + 2, 2), nullptr, 16));
+      i += 3;
+    }
+  }
+  return bytes;
+}
+
+// A name is any bytes; a row is one line of UTF-8 that gives them back.
+TEST(ScoreTable, GivesBackHostilePaths) {
+  std::vector<ScoreRow> rows;
+  for (const char* path :
+       {"a,b.png", "a\"b\".png", "\"", "a\nb.png", "\r\n", "a\\b\\x0a.png", "\xFF\xFE.png",
+        "\xE2\x80\xA8.png", "gr\xC3\xBC\xC3\x9F.png", "\x1B[31mred", "=1+1", " a ", "\t,\"\\"}) {
+    rows.push_back({path, ImageStatus::ok, 1, ""});
+    rows.push_back({path, ImageStatus::unreadable, 0, std::string("no \\x0a, ") + path});
+  }
+  const auto csv = lines_of(table_of("a.csv", rows));
+  const auto jsonl = lines_of(table_of("a.jsonl", rows));
+  ASSERT_EQ(csv.size(), rows.size() + 1);
+  ASSERT_EQ(jsonl.size(), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto fields = csv_fields(csv[i + 1]);
+    const auto json = nlohmann::json::parse(jsonl[i]);  // throws for invalid UTF-8
+    ASSERT_EQ(fields.size(), 6u) << csv[i + 1];
+    EXPECT_EQ(unescaped(fields[1]), rows[i].path);
+    EXPECT_EQ(json["path"], fields[1]);
+    EXPECT_EQ(json["reason"], fields[5]);
+    EXPECT_EQ(json["status"], fields[4]);
+    if (i % 2) {
+      EXPECT_THAT(fields[5], StartsWith("no \\x0a, ")) << "an escape is not escaped again";
+    }
+  }
+}
+
+TEST(ScoreTable, AppearsWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.csv", "a.jsonl", "a.npy"}) {
+    {
+      ScoreTable table(folder / name, 2, 1);
+      table.add(0, kMixed[0]);
+      EXPECT_THAT(error_text<Error>([&] { table.commit(); }),
+                  AllOf(HasSubstr(name), HasSubstr("2 rows were announced, 1 came")));
+    }
+    EXPECT_EQ(folder.entries(), 0u);
+  }
+  EXPECT_THAT(error_text<ArgumentError>([&] { ScoreTable(folder / "a.txt", 0, 1); }),
+              HasSubstr(".csv, .jsonl or .npy"));
+  ScoreTable moved = ScoreTable(folder / "a.csv", 0, 1);
+  moved.commit();
+  EXPECT_EQ(folder.entries(), 1u);
 }
 
 }  // namespace

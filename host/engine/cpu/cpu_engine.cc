@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
@@ -12,16 +11,41 @@
 namespace oddity::cpu {
 namespace {
 
-class CpuImages final : public Images {
+/// Images that lie in memory which outlives them.
+class CpuImages : public Images {
  public:
-  explicit CpuImages(const ImageView& view)
-      : Images(view.shape, view.count), array_(view.type, view.shape, view.count) {
+  explicit CpuImages(const ImageView& view) : Images(view.shape, view.count), view_(view) {}
+  const ImageView& view() const { return view_; }
+
+ protected:
+  ImageView view_;
+};
+
+class OwnedImages final : public CpuImages {
+ public:
+  explicit OwnedImages(const ImageView& view)
+      : CpuImages(view), array_(view.type, view.shape, view.count) {
     std::copy_n(view.data, view.count * view.image_bytes(), array_.data());
+    view_ = array_.view();
   }
-  ImageView view() const { return array_.view(); }
 
  private:
   ImageArray array_;
+};
+
+class CpuStaging final : public Staging {
+ public:
+  CpuStaging(PixelType type, const ImageShape& shape, size_t capacity)
+      : Staging(type, shape, capacity), array_(type, shape, capacity) {}
+
+ private:
+  std::byte* do_data() override { return array_.data(); }
+  const Images& do_send(size_t count) override {
+    return sent_.emplace(ImageView{array_.data(), type(), shape(), count});
+  }
+
+  ImageArray array_;
+  std::optional<CpuImages> sent_;
 };
 
 class CpuScores final : public Scores {
@@ -202,20 +226,10 @@ class CpuNetwork final : public Network {
   size_t training_batch_ = 0;
 };
 
-int threads_of(const EngineOptions& options) {
-  if (options.threads > 0) return options.threads;
-  if (options.threads < 0) {
-    throw ArgumentError("threads: at least 1 is needed, not {}", options.threads);
-  }
-  const char* variable = std::getenv("OMP_NUM_THREADS");
-  const int asked = variable != nullptr ? std::atoi(variable) : 0;
-  return asked > 0 ? asked : available_threads();
-}
-
 class CpuEngine final : public Engine {
  public:
   CpuEngine(const EngineOptions& options, Simd simd)
-      : kernels_(kernels(simd)), pool_(threads_of(options)), max_batch_(options.max_batch) {}
+      : kernels_(kernels(simd)), pool_(chosen_threads(options.threads)), max_batch_(options.max_batch) {}
 
   DeviceInfo info() const override {
     return {"cpu",
@@ -226,7 +240,11 @@ class CpuEngine final : public Engine {
 
  private:
   std::unique_ptr<Images> do_upload(const ImageView& images) override {
-    return std::make_unique<CpuImages>(images);
+    return std::make_unique<OwnedImages>(images);
+  }
+  std::unique_ptr<Staging> do_staging(PixelType type, const ImageShape& shape,
+                                      size_t capacity) override {
+    return std::make_unique<CpuStaging>(type, shape, capacity);
   }
   std::unique_ptr<Network> do_network(const Architecture& architecture, const Weights& weights,
                                       const std::optional<OptimizerState>& optimizer) override {

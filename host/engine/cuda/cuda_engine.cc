@@ -11,18 +11,6 @@
 namespace oddity::cuda {
 namespace {
 
-kernels::Pixels pixels_of(PixelType type) {
-  switch (type) {
-    case PixelType::u8:
-      return kernels::Pixels::u8;
-    case PixelType::u16:
-      return kernels::Pixels::u16;
-    case PixelType::f32:
-      return kernels::Pixels::f32;
-  }
-  return kernels::Pixels::u8;
-}
-
 class CudaEngine final : public Engine {
  public:
   explicit CudaEngine(const CudaEngineOptions& options)
@@ -39,7 +27,14 @@ class CudaEngine final : public Engine {
  private:
   std::unique_ptr<Images> do_upload(const ImageView& images) override {
     device_->make_current();
-    return std::make_unique<CudaImages>(device_, images);
+    auto uploaded = std::make_unique<CudaImages>(device_, images.type, images.shape, images.count);
+    uploaded->send(images.data, images.count * images.image_bytes());
+    return uploaded;
+  }
+  std::unique_ptr<Staging> do_staging(PixelType type, const ImageShape& shape,
+                                      size_t capacity) override {
+    device_->make_current();
+    return std::make_unique<CudaStaging>(device_, type, shape, capacity);
   }
   std::unique_ptr<Network> do_network(const Architecture& architecture, const Weights& weights,
                                       const std::optional<OptimizerState>& optimizer) override {
@@ -53,19 +48,6 @@ class CudaEngine final : public Engine {
 };
 
 }  // namespace
-
-CudaImages::CudaImages(std::shared_ptr<const Device> device, const ImageView& images)
-    : Images(images.shape, images.count),
-      device_(std::move(device)),
-      type_(pixels_of(images.type)) {
-  const TraceRange range("upload");
-  const size_t bytes = images.count * images.image_bytes();
-  pixels_ = DeviceBuffer<std::byte>(static_cast<int64_t>(bytes), "the images");
-  pixels_.upload({images.data, bytes}, device_->stream());
-  device_->synchronize();
-}
-
-PixelSource CudaImages::source() const { return {type_, pixels_.data()}; }
 
 void CudaScores::do_download(std::span<float> out) const {
   device_->make_current();

@@ -1,26 +1,15 @@
-// A network on a CUDA device, with the images and scores that it reads and writes there.
+// A network on a CUDA device, with the scores that it writes there.
 #pragma once
 
 #include <memory>
 #include <optional>
 
 #include "engine/cuda/cuda_engine.h"
+#include "engine/cuda/cuda_images.h"
 #include "engine/cuda/inference.h"
 #include "engine/cuda/training.h"
 
 namespace oddity::cuda {
-
-class CudaImages final : public Images {
- public:
-  CudaImages(std::shared_ptr<const Device> device, const ImageView& images);
-  PixelSource source() const;
-  const std::shared_ptr<const Device>& device() const { return device_; }
-
- private:
-  std::shared_ptr<const Device> device_;
-  kernels::Pixels type_;
-  DeviceBuffer<std::byte> pixels_;
-};
 
 class CudaScores final : public Scores {
  public:

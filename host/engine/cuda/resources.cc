@@ -32,6 +32,12 @@ void* allocate_mapped(size_t bytes) {
   return memory;
 }
 
+void* allocate_pinned(size_t bytes) {
+  void* memory = nullptr;
+  check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault));
+  return memory;
+}
+
 void CapturedGraph::instantiate(cudaStream_t stream) {
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(stream, &graph);

@@ -20,11 +20,13 @@ using kernels::check;
 /// asked and how much there is.
 void* allocate_device(size_t bytes, const char* purpose);
 void* allocate_mapped(size_t bytes);
+/// Page-locked host memory, which the device copies from at full speed.
+void* allocate_pinned(size_t bytes);
 
 struct DeviceDeleter {
   void operator()(void* memory) const noexcept { cudaFree(memory); }
 };
-struct MappedDeleter {
+struct HostDeleter {
   void operator()(void* memory) const noexcept { cudaFreeHost(memory); }
 };
 
@@ -85,8 +87,21 @@ class MappedBuffer {
   int64_t size() const { return size_; }
 
  private:
-  std::unique_ptr<T, MappedDeleter> memory_;
+  std::unique_ptr<T, HostDeleter> memory_;
   int64_t size_ = 0;
+};
+
+/// Page-locked host memory, not initialised.
+template <typename T>
+class PinnedBuffer {
+ public:
+  explicit PinnedBuffer(int64_t size)
+      : memory_(static_cast<T*>(allocate_pinned(static_cast<size_t>(size) * sizeof(T)))) {}
+
+  T* data() const { return memory_.get(); }
+
+ private:
+  std::unique_ptr<T, HostDeleter> memory_;
 };
 
 class Stream {

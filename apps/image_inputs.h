@@ -1,0 +1,54 @@
+// --images, and what is done with each image before the network sees it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "console.h"
+#include "files/model_file.h"
+#include "images/image_pipeline.h"
+#include "images/image_stream.h"
+#include "images/preprocessing.h"
+#include "paths.h"
+
+namespace oddity {
+
+class ImageInputs {
+ public:
+  /// `images` says what they are for; help adds what they may be.
+  void add_to(CLI::App& command, const std::string& images);
+
+  /// Throws ArgumentError for options that are missing or exclude each other, Error where an input
+  /// is not there.
+  void check() const;
+
+  const std::vector<std::filesystem::path>& paths() const { return paths_; }
+  /// Those that are files, for check_paths().
+  std::vector<NamedPath> files() const;
+  /// As asked for; empty where nothing was.
+  Preprocessing preprocessing() const;
+  CLI::Option* option() const { return option_; }
+  const std::filesystem::path& cache() const { return cache_; }
+
+  /// For a model: what its file states, else what was asked for. Throws ArgumentError where these
+  /// differ, or do not give images of the model's shape.
+  Preprocessing choose(const ModelFile& model, const std::filesystem::path& model_path) const;
+
+  /// What `preprocessing` makes of the images, those of `shape` (none: of the shape of the first
+  /// good one) being good: from the cache where there is one of just this, else decoded, and kept
+  /// in the cache where one is asked for.
+  std::unique_ptr<ImageStream> open(const Console& console, const PipelineOptions& options) const;
+
+ private:
+  std::vector<std::filesystem::path> paths_;
+  std::filesystem::path cache_;
+  std::string resize_;
+  bool crop_ = false;
+  bool gray_ = false;
+  CLI::Option* option_ = nullptr;
+};
+
+}  // namespace oddity

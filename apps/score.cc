@@ -1,0 +1,303 @@
+// oddity score: scores sets of any size in constant memory; what is finished survives everything.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "config.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "core/thread_pool.h"
+#include "detect/journal.h"
+#include "detect/quantile.h"
+#include "detect/score_stream.h"
+#include "detect/score_table.h"
+#include "device.h"
+#include "engine/engine.h"
+#include "files/atomic_file.h"
+#include "files/model_file.h"
+#include "image_inputs.h"
+#include "images/image_pipeline.h"
+#include "interrupt.h"
+#include "options.h"
+#include "paths.h"
+#include "reporters.h"
+#include "score_record.h"
+#include "threshold.h"
+
+namespace oddity {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxRecord = size_t{16} << 20;
+
+/// What there is of an earlier run.
+struct Earlier {
+  std::optional<Journal> journal;     // an unfinished run
+  std::optional<std::string> record;  // a finished one
+};
+
+class Score final : public Command {
+ public:
+  explicit Score(CLI::App& program);
+  ExitCode run(const Console& console) override;
+
+ private:
+  void check() const;
+  Earlier look_for_earlier() const;
+  ExitCode report_finished(const Console& console, const std::string& record,
+                           const std::string& identity, const Threshold& threshold) const;
+  Journal open_journal(const Console& console, std::optional<Journal> earlier,
+                       const std::string& identity) const;
+  ScoreProgress fill(const Console& console, Device& device, const ModelFile& model,
+                     const Preprocessing& preprocessing, Journal& journal) const;
+  ScoreSummary write_table(const Journal& journal, const Threshold& threshold) const;
+  ExitCode conclude(const Console& console, const nlohmann::ordered_json& record) const;
+
+  fs::path model_;
+  fs::path output_;
+  ImageInputs inputs_;
+  ThresholdOptions threshold_;
+  std::optional<uint64_t> max_bad_;
+  bool resume_ = false;
+  bool json_ = false;
+  ComputeOptions compute_;
+};
+
+Score::Score(CLI::App& program)
+    : Command(program, "score", "Score image sets of any size into a table") {
+  add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
+      ->required()
+      ->group("Data");
+  inputs_.add_to(app(), "Images to score");
+  inputs_.option()->required();
+  add_file(app(), "-o,--output", output_, "Table of scores: .csv, .jsonl or .npy")
+      ->required()
+      ->group("Output");
+  app().add_flag("--json", json_, "Print the run's record as JSON")->group("Output");
+  app()
+      .add_flag("--resume", resume_,
+                "Go on with a run that was cut short; starts one where there is none")
+      ->group("Output");
+  threshold_.add_to(app());
+  app()
+      .add_option("--max-bad", max_bad_,
+                  "Stop with exit code 4 at more than this many images that cannot be scored [no "
+                  "limit]")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
+      ->group("Data");
+  add_compute_options(app(), compute_);
+  add_config(app(), compute_.config);
+  app().footer(
+      "Examples:\n"
+      "  oddity score -m model.h5 --images crops/ -o scores.csv\n"
+      "  oddity score -m model.h5 --images shard-*.tar -o scores.jsonl -q .9999 --resume\n"
+      "  find /scans -name '*.png' -print0 | oddity score -m model.h5 --images - -o scores.npy");
+}
+
+void Score::check() const {
+  threshold_.check();
+  check_score_suffix(output_);
+  inputs_.check();
+  // The rows live beside the output until it is whole: that needs a folder.
+  std::error_code error;
+  const fs::file_status status = fs::status(output_, error);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
+    throw ArgumentError(
+        "--output {}: a table is written to a regular file, with its journal beside it",
+        printable(output_));
+  }
+  std::vector<NamedPath> inputs = inputs_.files();
+  inputs.push_back({"--model", model_});
+  inputs.push_back({"--config", compute_.config});
+  const bool may_be_there = compute_.force || resume_;
+  check_paths(inputs,
+              {{{"--output", output_}, may_be_there ? Overwrite::replace : Overwrite::refuse},
+               {{"--output", journal_path(output_)}},
+               {{"--output", record_path(output_)}},
+               {{"--cache", inputs_.cache()}}});
+}
+
+Earlier Score::look_for_earlier() const {
+  Earlier earlier;
+  const fs::path journal = journal_path(output_);
+  const bool begun = Journal::begun(journal);
+  if (begun && !resume_ && !compute_.force) {
+    throw Error(
+        "{} holds rows of a run that was cut short: go on with --resume, or discard them with "
+        "--force",
+        printable(journal));
+  }
+  if (!resume_) return earlier;
+  if (begun) {
+    earlier.journal = Journal::resume(journal);
+  } else if (fs::exists(output_)) {
+    if (!fs::exists(record_path(output_))) {
+      if (compute_.force) return earlier;
+      throw Error("{} exists without {}: choose another name, or replace it with --force",
+                  printable(output_), printable(record_path(output_).filename()));
+    }
+    earlier.record = read_file(record_path(output_), kMaxRecord);
+  }
+  return earlier;
+}
+
+ExitCode Score::report_finished(const Console& console, const std::string& text,
+                                const std::string& identity, const Threshold& threshold) const {
+  const auto record = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!record.is_object() || !record.contains("run")) {
+    throw Error("{} is not the record of a run: start anew with --force",
+                printable(record_path(output_)));
+  }
+  check_identity(record["run"].dump(), identity, record_path(output_));
+  check_threshold(record, threshold, record_path(output_));
+  console.info("nothing to do: the run is finished", printable(output_));
+  return conclude(console, record);
+}
+
+Journal Score::open_journal(const Console& console, std::optional<Journal> earlier,
+                            const std::string& identity) const {
+  const fs::path path = journal_path(output_);
+  if (!earlier) return Journal::create(path, identity, /*replace=*/true);
+  check_identity(earlier->identity(), identity, path);
+  console.info("going on...",
+               fmt::format("after {} rows of {}",
+                           with_thousands(static_cast<int64_t>(earlier->rows())), printable(path)));
+  return std::move(*earlier);
+}
+
+ScoreProgress Score::fill(const Console& console, Device& device, const ModelFile& model,
+                          const Preprocessing& preprocessing, Journal& journal) const {
+  const int threads = chosen_threads(compute_.threads);
+  ScoreReporter reporter(console, progress_style(compute_.progress), threads, max_bad_);
+  if (journal.complete()) return reporter.last();
+  const PipelineOptions options{.preprocessing = preprocessing,
+                                .shape = model.architecture.image(),
+                                .threads = threads,
+                                .start = journal.position()};
+  const auto stream = inputs_.open(console, options);
+  try {
+    Engine& engine = device.engine();
+    const auto network = engine.network(model.architecture, model.weights);
+    score_stream(*stream, engine, *network, journal, reporter);
+  } catch (const Interrupted&) {
+    journal.sync();
+    throw Interrupted("interrupted: {} rows are safe in {}: go on with --resume",
+                      with_thousands(static_cast<int64_t>(journal.rows())),
+                      printable(journal_path(output_)));
+  } catch (...) {
+    journal.sync();
+    console.info(fmt::format("{} rows are safe in {}: go on with --resume",
+                             with_thousands(static_cast<int64_t>(journal.rows())),
+                             printable(journal_path(output_))));
+    throw;
+  }
+  return reporter.last();
+}
+
+ScoreSummary Score::write_table(const Journal& journal, const Threshold& threshold) const {
+  ScoreSummary summary{.images = journal.rows(), .threshold = threshold};
+  journal.for_each(
+      [&](const ScoreRow& row) { ++summary.statuses[static_cast<size_t>(row.status)]; });
+  const uint64_t scored = summary.statuses[static_cast<size_t>(ImageStatus::ok)];
+  if (threshold.of_this_run()) {
+    // Without a score there is nothing to be a quantile of, and no row that would need it.
+    summary.threshold.value = std::numeric_limits<double>::quiet_NaN();
+    if (scored > 0) {
+      summary.threshold.value =
+          streamed_quantile(scored, threshold.quantile, [&](const auto& visit) {
+            journal.for_each([&](const ScoreRow& row) {
+              if (row.status == ImageStatus::ok) visit(row.score);
+            });
+          });
+    }
+  }
+  ScoreTable table(output_, summary.images, summary.threshold.value);
+  int64_t index = 0;
+  journal.for_each([&](const ScoreRow& row) { table.add(index++, row); });
+  summary.outliers = table.outliers();
+  table.commit();
+  return summary;
+}
+
+/// What the record says, to whoever waits for it.
+ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& record) const {
+  const auto statuses = record.at("statuses").get<std::map<std::string, uint64_t>>();
+  const auto images = record.at("images").get<uint64_t>();
+  const auto outliers = record.at("outliers").get<uint64_t>();
+  const uint64_t scored = statuses.contains("ok") ? statuses.at("ok") : 0;
+  std::string bad;
+  for (const auto& [status, count] : statuses) {
+    if (status != "ok") bad += fmt::format("{}{} {}", bad.empty() ? "" : ", ", count, status);
+  }
+  if (const auto left_out = record.at("left_out").get<uint64_t>(); left_out > 0) {
+    console.info(fmt::format("{} file{} left out: no image by name or content",
+                             with_thousands(static_cast<int64_t>(left_out)),
+                             left_out == 1 ? " is" : "s are"));
+  }
+  if (!bad.empty()) {
+    console.warning(fmt::format("{} of {} images have no score: {}: the table says why",
+                                images - scored, images, bad));
+  }
+  if (json_) {
+    console.result(record.dump(2));
+  } else if (scored > 0) {
+    console.result(
+        fmt::format("[INFO] mse threshold: {}", shortest(record.at("threshold").get<double>())));
+    console.result(fmt::format("[INFO] {} outliers found", outliers));
+  }
+  if (scored == 0) throw Error("none of {} images could be scored", images);
+  return threshold_.fail_on_outliers() && outliers > 0 ? kOutliers : kSuccess;
+}
+
+ExitCode Score::run(const Console& console) {
+  const auto began = std::chrono::steady_clock::now();
+  check();
+  Device device(compute_, console);
+  console.info("loading autoencoder...", printable(model_));
+  const ModelFile model = read_model(model_);
+  const Threshold threshold = threshold_.choose(model, model_);
+  const Preprocessing preprocessing = inputs_.choose(model, model_);
+  if (!preprocessing.empty()) console.info("preprocessing images...", describe(preprocessing));
+  // A device that fails at all fails here, where the CPU can still take over.
+  device.run([&](Engine& engine) {
+    const auto network = engine.network(model.architecture, model.weights);
+    const ImageArray blank(PixelType::u8, model.architecture.image(), 1);
+    NoProgress silent;
+    network->score(*engine.upload(blank.view()), {0, 1}, silent);
+  });
+  const DeviceInfo info = device.engine().info();
+  const std::string identity = run_identity(model, inputs_.paths(), preprocessing, info);
+
+  Earlier earlier = look_for_earlier();
+  if (earlier.record) return report_finished(console, *earlier.record, identity, threshold);
+  print_device(console, device.engine());
+  Journal journal = open_journal(console, std::move(earlier.journal), identity);
+  const ScoreProgress progress = fill(console, device, model, preprocessing, journal);
+  if (journal.rows() == 0) {
+    journal.remove();
+    throw Error("--images {}: holds no images", printable(inputs_.paths().front()));
+  }
+
+  console.info("saving scores...", printable(output_));
+  const ScoreSummary summary = write_table(journal, threshold);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const auto record = score_record(identity, info, summary, progress, seconds);
+  write_file(record_path(output_), record.dump(2) + "\n");
+  journal.remove();
+  return conclude(console, record);
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_score(CLI::App& program) { return std::make_unique<Score>(program); }
+
+}  // namespace oddity

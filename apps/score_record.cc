@@ -1,0 +1,136 @@
+#include "score_record.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "images/image_source.h"
+
+namespace oddity {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// A file is known by its size and time, a folder by its name: its files pass by one after the
+/// other, and are looked at then.
+Json describe_input(const std::filesystem::path& path) {
+  Json input = {{"path", printable(path)}};
+  struct stat status {};
+  if (path == kStandardInput || ::stat(path.c_str(), &status) != 0) return input;
+  if (!S_ISREG(status.st_mode)) return input;
+  input["bytes"] = status.st_size;
+  input["modified"] = fmt::format("{}.{:09}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return input;
+}
+
+/// The words of this command line.
+Json command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  Json words = Json::array();
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\0', begin), text.size());
+    words.push_back(printable(std::string_view(text).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return words;
+}
+
+double rounded(double seconds) { return std::round(seconds * 1e3) / 1e3; }
+
+}  // namespace
+
+std::filesystem::path record_path(const std::filesystem::path& output) {
+  return std::filesystem::path(output) += ".run.json";
+}
+
+std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
+                         const Preprocessing& preprocessing, const DeviceInfo& device) {
+  Json inputs = Json::array();
+  for (const std::filesystem::path& path : images) inputs.push_back(describe_input(path));
+  const Json identity = {
+      {"version", ODDITY_VERSION},
+      {"model", hash_of(model.weights)},
+      {"preprocessing", describe(preprocessing)},
+      {"device", device.name.substr(0, device.name.find(':'))},
+      {"precision", device.precision == Precision::tf32 ? "tf32" : "fp32"},
+      {"images", inputs},
+  };
+  return identity.dump();
+}
+
+void check_identity(const std::string& before, const std::string& now,
+                    const std::filesystem::path& file) {
+  if (before == now) return;
+  const Json old = Json::parse(before, nullptr, false);
+  const Json current = Json::parse(now);
+  if (old.is_object()) {
+    for (const auto& [key, value] : current.items()) {
+      const Json was = old.value(key, Json());
+      if (was == value) continue;
+      throw Error("{} is of another run: {} was {}, now it is {}: start anew with --force",
+                  printable(file), key, printable(std::string_view(was.dump())), value.dump());
+    }
+  }
+  throw Error("{} is of another run: start anew with --force", printable(file));
+}
+
+void check_threshold(const nlohmann::ordered_json& record, const Threshold& now,
+                     const std::filesystem::path& file) {
+  const auto text = [](std::string_view origin, const Json& quantile, const Json& value) {
+    return origin == name_of(Threshold::Origin::quantile) ? quantile.dump() : value.dump();
+  };
+  const Json quantile = std::isnan(now.quantile) ? Json() : Json(now.quantile);
+  const bool same = record.value("threshold_origin", "") == name_of(now.origin) &&
+                    record.value("quantile", Json()) == quantile &&
+                    (now.of_this_run() || record.value("threshold", Json()) == Json(now.value));
+  if (same) return;
+  const std::string before = record.value("threshold_origin", "");
+  throw Error(
+      "{} is of another run: the threshold was {} ({}), now it is {} ({}): start anew with --force",
+      printable(file),
+      text(before, record.value("quantile", Json()), record.value("threshold", Json())),
+      printable(std::string_view(before)), text(name_of(now.origin), quantile, now.value),
+      name_of(now.origin));
+}
+
+nlohmann::ordered_json score_record(const std::string& identity, const DeviceInfo& device,
+                                    const ScoreSummary& summary, const ScoreProgress& progress,
+                                    double seconds) {
+  Json statuses = Json::object();
+  for (size_t i = 0; i < summary.statuses.size(); ++i) {
+    if (summary.statuses[i] == 0) continue;
+    statuses[std::string(name_of(static_cast<ImageStatus>(i)))] = summary.statuses[i];
+  }
+  Json record = {
+      {"command", command_line()},
+      {"run", Json::parse(identity)},
+      {"device", {{"name", device.name}, {"details", device.details}}},
+      {"images", summary.images},
+      {"statuses", statuses},
+      {"left_out", progress.left_out},
+      {"threshold", nullptr},
+      {"threshold_origin", name_of(summary.threshold.origin)},
+      {"quantile", nullptr},
+      {"outliers", summary.outliers},
+      {"resumed_after", progress.rows - progress.new_rows},
+      {"seconds",
+       {{"all", rounded(seconds)},
+        {"list", rounded(progress.stages.list)},
+        {"read", rounded(progress.stages.read)},
+        {"decode", rounded(progress.stages.decode)},
+        {"preprocess", rounded(progress.stages.preprocess)},
+        {"score", rounded(progress.score)},
+        {"write", rounded(progress.write)}}},
+  };
+  if (std::isfinite(summary.threshold.value)) record["threshold"] = summary.threshold.value;
+  if (std::isfinite(summary.threshold.quantile)) record["quantile"] = summary.threshold.quantile;
+  return record;
+}
+
+}  // namespace oddity

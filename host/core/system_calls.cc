@@ -1,0 +1,36 @@
+#include "core/system_calls.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace oddity {
+
+std::string cause_of(int code) {
+  std::string words = std::generic_category().message(code);
+  switch (code) {
+    case ENOSPC:
+    case EDQUOT:
+      return words + ": free some space or choose another folder";
+    case EFBIG:
+      return words + ": raise the limit (ulimit -f) or choose another folder";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return words + ": choose a place you may write to";
+    default:
+      return words;
+  }
+}
+
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() >= 0) ::fsync(descriptor.get());
+}
+
+}  // namespace oddity

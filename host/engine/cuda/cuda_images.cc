@@ -1,0 +1,56 @@
+#include "engine/cuda/cuda_images.h"
+
+#include <utility>
+
+#include "engine/cuda/trace.h"
+
+namespace oddity::cuda {
+namespace {
+
+kernels::Pixels pixels_of(PixelType type) {
+  switch (type) {
+    case PixelType::u8:
+      return kernels::Pixels::u8;
+    case PixelType::u16:
+      return kernels::Pixels::u16;
+    case PixelType::f32:
+      return kernels::Pixels::f32;
+  }
+  return kernels::Pixels::u8;
+}
+
+size_t bytes_of(PixelType type, const ImageShape& shape) {
+  return static_cast<size_t>(shape.size()) * size_of(type);
+}
+
+}  // namespace
+
+CudaImages::CudaImages(std::shared_ptr<const Device> device, PixelType type,
+                       const ImageShape& shape, size_t count)
+    : Images(shape, count),
+      device_(std::move(device)),
+      type_(pixels_of(type)),
+      pixels_(static_cast<int64_t>(count * bytes_of(type, shape)), "the images") {}
+
+void CudaImages::send(const std::byte* pixels, size_t bytes) {
+  const TraceRange range("upload");
+  pixels_.upload({pixels, bytes}, device_->stream());
+  device_->synchronize();
+}
+
+PixelSource CudaImages::source() const { return {type_, pixels_.data()}; }
+
+CudaStaging::CudaStaging(const std::shared_ptr<const Device>& device, PixelType type,
+                         const ImageShape& shape, size_t capacity)
+    : Staging(type, shape, capacity),
+      image_bytes_(bytes_of(type, shape)),
+      pinned_(static_cast<int64_t>(capacity * image_bytes_)),
+      images_(device, type, shape, capacity) {}
+
+const Images& CudaStaging::do_send(size_t count) {
+  images_.device()->make_current();
+  images_.send(pinned_.data(), count * image_bytes_);
+  return images_;
+}
+
+}  // namespace oddity::cuda

@@ -1,0 +1,45 @@
+// Images in the memory of a CUDA device: sets that stay there, and sets that stream past.
+#pragma once
+
+#include <memory>
+
+#include "engine/cuda/device.h"
+#include "engine/cuda/inference.h"
+#include "engine/cuda/resources.h"
+#include "engine/engine.h"
+
+namespace oddity::cuda {
+
+class CudaImages final : public Images {
+ public:
+  /// Room for images; what they are is undefined until they are sent.
+  CudaImages(std::shared_ptr<const Device> device, PixelType type, const ImageShape& shape,
+             size_t count);
+
+  /// Copies the first `bytes` from the host, and waits for it.
+  void send(const std::byte* pixels, size_t bytes);
+
+  PixelSource source() const;
+  const std::shared_ptr<const Device>& device() const { return device_; }
+
+ private:
+  std::shared_ptr<const Device> device_;
+  kernels::Pixels type_;
+  DeviceBuffer<std::byte> pixels_;
+};
+
+class CudaStaging final : public Staging {
+ public:
+  CudaStaging(const std::shared_ptr<const Device>& device, PixelType type, const ImageShape& shape,
+              size_t capacity);
+
+ private:
+  std::byte* do_data() override { return pinned_.data(); }
+  const Images& do_send(size_t count) override;
+
+  size_t image_bytes_;
+  PinnedBuffer<std::byte> pinned_;
+  CudaImages images_;
+};
+
+}  // namespace oddity::cuda
