@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <hwy/highway.h>
 #include <jpeglib.h>
+#include <libdeflate.h>
 #include <spng.h>
 #include <sys/utsname.h>
 #include <tiffio.h>
@@ -83,6 +84,7 @@ std::vector<std::pair<std::string, std::string>> libraries() {
       {"HDF5", hdf5_version()},
       {"Highway", version(HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
       {"libarchive", std::string(archive_version_string()).substr(sizeof "libarchive")},
+      {"libdeflate", LIBDEFLATE_VERSION_STRING},
       {"libjpeg-turbo", ODDITY_TEXT(LIBJPEG_TURBO_VERSION)},
       {"libspng", spng_version_string()},
       {"libtiff", tiff_version()},

@@ -98,7 +98,7 @@ bool has_image_suffix(std::string_view path) {
 
 /// Memory that is used again for each image.
 struct ImageDecoder::State {
-  std::string chunks;
+  PngMemory png;
   std::vector<std::byte> block;
   std::vector<std::byte> turned;
 };
@@ -120,7 +120,7 @@ void ImageDecoder::decode(std::string_view file, const DecodeHints& hints, Image
   Orientation orientation = kUpright;
   switch (*format) {
     case ImageFormat::png:
-      orientation = decode_png(file, image, state_->chunks);
+      orientation = decode_png(file, image, state_->png);
       break;
     case ImageFormat::jpeg:
       orientation = decode_jpeg(file, hints, image);

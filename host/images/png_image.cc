@@ -1,7 +1,7 @@
 #include "images/png_image.h"
 
+#include <libdeflate.h>
 #include <spng.h>
-#include <zlib.h>
 
 #include <memory>
 #include <new>
@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
 constexpr size_t kChunkFrame = 12;  // length, type and checksum
 constexpr uint32_t kMaxChunk = 0x7fffffff;
+constexpr uint32_t kHeader = 13;  // bytes of IHDR
 
 uint32_t big_endian(std::string_view bytes) {
   uint32_t value = 0;
@@ -27,8 +28,12 @@ uint32_t big_endian(std::string_view bytes) {
 struct Chunks {
   std::string_view essential;
   std::string_view exif;
-  uint64_t packed = 0;  // bytes of pixels, compressed
+  std::string_view packed;    // what the first IDAT chunk holds: pixels, compressed
+  uint64_t packed_bytes = 0;  // of all of them
+  bool is_split = false;      // there are more than one
   bool has_transparency = false;
+  /// Nothing but what every PNG has, whole and in order.
+  bool is_plain = true;
 };
 
 bool is_name(std::string_view type) {
@@ -38,12 +43,16 @@ bool is_name(std::string_view type) {
   return true;
 }
 
+/// Whether a chunk, its frame included, holds what its checksum says.
+bool is_whole(std::string_view chunk) {
+  const std::string_view checked = chunk.substr(4, chunk.size() - 8);
+  return libdeflate_crc32(0, checked.data(), checked.size()) ==
+         big_endian(chunk.substr(chunk.size() - 4));
+}
+
 /// Throws ImageError (unreadable) where a chunk that libspng does not see is damaged.
 void check_checksum(std::string_view chunk) {
-  const std::string_view checked = chunk.substr(4, chunk.size() - 8);
-  const auto* bytes = reinterpret_cast<const unsigned char*>(checked.data());
-  const uLong checksum = ::crc32(0, bytes, static_cast<uInt>(checked.size()));
-  if (checksum == big_endian(chunk.substr(chunk.size() - 4))) return;
+  if (is_whole(chunk)) return;
   throw ImageError(ImageStatus::unreadable, "damaged PNG: wrong checksum of its chunk {}",
                    chunk.substr(4, 4));
 }
@@ -58,7 +67,9 @@ Chunks find_chunks(std::string_view file, std::string& scratch) {
   }
   Chunks chunks;
   bool filtered = false;
-  size_t copied = 0;  // bytes of `file` that are in `scratch`, or were left out of it
+  bool is_first = true;
+  std::string_view last;  // type of the chunk before
+  size_t copied = 0;      // bytes of `file` that are in `scratch`, or were left out of it
   const auto leave_out = [&](size_t begin, size_t size) {
     if (!filtered) scratch.clear();
     filtered = true;
@@ -81,7 +92,17 @@ Chunks find_chunks(std::string_view file, std::string& scratch) {
                        file.size(), type, length);
     }
     const bool critical = (type[0] & 0x20) == 0;
-    if (type == "IDAT") chunks.packed += length;
+    if (critical && !(is_first ? type == "IHDR" && length == kHeader
+                               : type == "IDAT" || (type == "IEND" && length == 0))) {
+      chunks.is_plain = false;
+    }
+    if (critical) chunks.is_plain = chunks.is_plain && is_whole(file.substr(at, size));
+    if (type == "IDAT") {
+      if (chunks.packed_bytes > 0 && last != type) chunks.is_plain = false;
+      if (chunks.packed_bytes == 0) chunks.packed = file.substr(at + 8, length);
+      chunks.is_split = chunks.is_split || chunks.packed_bytes > 0;
+      chunks.packed_bytes += length;
+    }
     if (type == "tRNS") chunks.has_transparency = true;
     if (type == "eXIf" && chunks.exif.empty()) chunks.exif = file.substr(at + 8, length);
     if (!critical && type != "tRNS") {
@@ -89,6 +110,8 @@ Chunks find_chunks(std::string_view file, std::string& scratch) {
       leave_out(at, size);
     }
     at += size;
+    is_first = false;
+    last = type;
     if (type != "IEND") continue;
     if (filtered) scratch.append(file, copied, at - copied);
     chunks.essential = filtered ? std::string_view(scratch) : file.substr(0, at);
@@ -153,10 +176,56 @@ uint64_t bits_of_pixel(const spng_ihdr& header) {
   }
 }
 
+/// Bytes of a pixel of 8-bit grey, RGB, grey with alpha, RGBA; 0 for anything else.
+int64_t channels_of(uint8_t colour_type) {
+  switch (colour_type) {
+    case SPNG_COLOR_TYPE_GRAYSCALE:
+      return 1;
+    case SPNG_COLOR_TYPE_TRUECOLOR:
+      return 3;
+    case SPNG_COLOR_TYPE_GRAYSCALE_ALPHA:
+      return 2;
+    case SPNG_COLOR_TYPE_TRUECOLOR_ALPHA:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+/// What all IDAT chunks hold, one after the other. `file` is a whole row of chunks.
+std::string_view join_pixels(std::string_view file, std::string& joined) {
+  joined.clear();
+  for (size_t at = kSignature.size(); at < file.size();) {
+    const uint32_t length = big_endian(file.substr(at, 4));
+    if (file.substr(at + 4, 4) == "IDAT") joined += file.substr(at + 8, length);
+    at += length + kChunkFrame;
+  }
+  return joined;
+}
+
+/// False where the file is not plain, or something is wrong with it.
+bool decode_plain(std::string_view file, const Chunks& chunks, Image& image, PngMemory& memory) {
+  if (!chunks.is_plain || chunks.has_transparency) return false;
+  const std::string_view header = file.substr(kSignature.size() + 8, kHeader);
+  const int64_t width = big_endian(header);
+  const int64_t height = big_endian(header.substr(4));
+  const int64_t channels = channels_of(static_cast<uint8_t>(header[9]));
+  constexpr std::string_view kDeflateFilteredWhole("\0\0\0", 3);
+  if (header[8] != 8 || channels == 0 || header.substr(10) != kDeflateFilteredWhole) return false;
+  const ImageShape shape = checked_shape(width, height, channels);
+  check_packed_size(shape, static_cast<uint64_t>(shape.size()), chunks.packed_bytes, kDeflateRatio);
+  std::string_view packed = chunks.packed;
+  if (chunks.is_split) packed = join_pixels(chunks.essential, memory.packed);
+  if (!memory.plain.decode(packed, width, height, channels, image)) return false;
+  if (channels % 2 == 0) drop_opaque_alpha(image, channels - 1);
+  return true;
+}
+
 }  // namespace
 
-Orientation decode_png(std::string_view file, Image& image, std::string& scratch) {
-  const Chunks chunks = find_chunks(file, scratch);
+Orientation decode_png(std::string_view file, Image& image, PngMemory& memory) {
+  const Chunks chunks = find_chunks(file, memory.chunks);
+  if (decode_plain(file, chunks, image, memory)) return exif_orientation(chunks.exif);
   const std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> context(spng_ctx_new(0),
                                                                     &spng_ctx_free);
   if (!context) throw std::bad_alloc();
@@ -168,7 +237,7 @@ Orientation decode_png(std::string_view file, Image& image, std::string& scratch
   const Request asked = request(header, chunks.has_transparency);
   const ImageShape shape = checked_shape(header.width, header.height, asked.channels);
   check_packed_size(shape, uint64_t{header.width} * header.height * bits_of_pixel(header) / 8,
-                    chunks.packed, kDeflateRatio);
+                    chunks.packed_bytes, kDeflateRatio);
   image.reset(header.bit_depth == 16 ? PixelType::u16 : PixelType::u8, shape);
   check(spng_decode_image(context.get(), image.pixels.data(), image.pixels.size(), asked.format,
                           asked.flags));
