@@ -129,7 +129,10 @@ void ScoreReporter::update(const ScoreProgress& progress) {
   last_ = progress;
   throw_if_interrupted();
   check_bad(progress.bad, max_bad_);
-  if (fraction_at_start_ < 0) fraction_at_start_ = progress.fraction;
+  // A run that goes on begins somewhere in the set.
+  if (fraction_at_start_ < 0 && progress.fraction > 0) {
+    fraction_at_start_ = progress.rows == progress.new_rows ? 0 : progress.fraction;
+  }
   if (style_ == ProgressStyle::bar) {
     if (progress.finished) return line_.erase();
     if (line_.due()) line_.draw(tail());
@@ -145,7 +148,7 @@ std::string ScoreReporter::tail() const {
   std::string text = fmt::format("{} images", with_thousands(static_cast<int64_t>(now.rows)));
   if (now.fraction > 0) text += fmt::format(" - {:.0f} %", std::floor(now.fraction * 100));
   const double done = now.fraction - fraction_at_start_;
-  if (done > 0 && !now.finished) {
+  if (now.fraction > 0 && done > 0 && !now.finished) {
     text += fmt::format(" - ETA: {}", clock_time(seconds / done * (1 - now.fraction)));
   }
   text += fmt::format(" - {} images/s",

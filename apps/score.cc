@@ -138,9 +138,8 @@ Earlier Score::look_for_earlier() const {
   if (!resume_) return earlier;
   if (begun) {
     earlier.journal = Journal::resume(journal);
-  } else if (fs::exists(output_)) {
+  } else if (fs::exists(output_) && !compute_.force) {
     if (!fs::exists(record_path(output_))) {
-      if (compute_.force) return earlier;
       throw Error("{} exists without {}: choose another name, or replace it with --force",
                   printable(output_), printable(record_path(output_).filename()));
     }

@@ -50,6 +50,8 @@ class Scorer {
           ended = true;
           break;
         case ImageStream::Wait::not_yet:
+          // Rows must not wait for the next ones to be safe from a power cut.
+          journal_.sync();
           break;
       }
       if (!chunk_rows_.empty() || ended) finish_chunk(ended);

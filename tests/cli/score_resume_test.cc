@@ -10,7 +10,7 @@
 namespace oddity::test {
 namespace {
 
-/// A second of work, in files: the journal grows by a block every few milliseconds.
+/// Half a second of work, in files: the journal grows by a block every few milliseconds.
 class ScoreResumeTest : public CliTest {
  protected:
   ScoreResumeTest() {
@@ -33,7 +33,7 @@ class ScoreResumeTest : public CliTest {
     return {.folder = folder_.path(), .variables = {{"CUDA_VISIBLE_DEVICES", ""}}};
   }
 
-  static constexpr int kImages = 4000;
+  static constexpr int kImages = 1500;
 };
 
 TEST_F(ScoreResumeTest, TwentyKillsChangeNoByte) {
@@ -41,7 +41,7 @@ TEST_F(ScoreResumeTest, TwentyKillsChangeNoByte) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
-  std::uniform_int_distribution<int> wait(1, 150);
+  std::uniform_int_distribution<int> wait(1, 100);
   int killed = 0;
   for (int run = 0; killed < 20; ++run) {
     ASSERT_LT(run, 1000) << "nothing is ever killed in time";
