@@ -1,4 +1,4 @@
-// oddity inspect: what a model or a data set holds.
+// oddity inspect: what a model, a data set or an image holds.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,14 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "data/byte_source.h"
 #include "data/dataset.h"
+#include "files/atomic_file.h"
 #include "files/hdf5_reader.h"
 #include "files/keras_layers.h"
 #include "files/model_file.h"
 #include "files/zip.h"
+#include "images/image_file.h"
 #include "images/preprocessing.h"
 #include "interrupt.h"
 #include "options.h"
@@ -151,6 +155,31 @@ Json describe(const std::filesystem::path& path, const Dataset& dataset) {
   return json;
 }
 
+/// An image file as `score` would read it. Throws Error with the status and reason of one that it
+/// could not.
+Json describe_image(const std::filesystem::path& path, ImageFormat format) {
+  Image image;
+  try {
+    ImageDecoder().decode(read_file(path, kMaxImageFile), {}, image);
+  } catch (const ImageError& error) {
+    throw Error("{}: {}: {}", printable(path), name_of(error.status()), error.what());
+  }
+  const PixelRange range = range_of(image.view());
+  return {{"file", printable(path)},
+          {"kind", "image"},
+          {"format", name_of(format)},
+          {"shape", {image.shape.height, image.shape.width, image.shape.channels}},
+          {"type", name_of(image.type)},
+          {"minimum", range.minimum},
+          {"maximum", range.maximum},
+          {"mean", range.mean}};
+}
+
+/// What image file it is, if any.
+std::optional<ImageFormat> holds_image(const std::filesystem::path& path) {
+  return image_format(read_up_to(*open_file(path), kImageFormatPrefix));
+}
+
 std::string joined(const Json& numbers) {
   return fmt::format("{}", fmt::join(numbers.get<std::vector<int64_t>>(), "x"));
 }
@@ -202,15 +231,27 @@ void print_model(const Console& console, const Json& json) {
                                      with_thousands(record["training_scores"].get<int64_t>())));
 }
 
+void print_pixels(const Table& table, const Json& json) {
+  table.row("shape", fmt::format("{} (height, width, channels)", joined(json["shape"])));
+  table.row("type", json["type"].get<std::string>());
+  table.row("pixels", fmt::format("{:.4f} to {:.4f}, mean {:.4f}", json["minimum"].get<double>(),
+                                  json["maximum"].get<double>(), json["mean"].get<double>()));
+}
+
+void print_image(const Console& console, const Json& json) {
+  const Table table(console);
+  table.row("file", json["file"].get<std::string>());
+  table.row("kind", "image");
+  table.row("format", json["format"].get<std::string>());
+  print_pixels(table, json);
+}
+
 void print_dataset(const Console& console, const Json& json) {
   const Table table(console);
   table.row("file", json["file"].get<std::string>());
   table.row("kind", "data set");
   table.row("images", with_thousands(json["images"].get<int64_t>()));
-  table.row("shape", fmt::format("{} (height, width, channels)", joined(json["shape"])));
-  table.row("type", json["type"].get<std::string>());
-  table.row("pixels", fmt::format("{:.4f} to {:.4f}, mean {:.4f}", json["minimum"].get<double>(),
-                                  json["maximum"].get<double>(), json["mean"].get<double>()));
+  print_pixels(table, json);
   for (const auto& [label, count] : json["labels"].items()) {
     table.row("label " + label, with_thousands(count.get<int64_t>()));
   }
@@ -224,26 +265,34 @@ void print_dataset(const Console& console, const Json& json) {
 class Inspect final : public Command {
  public:
   explicit Inspect(CLI::App& program)
-      : Command(program, "inspect", "Say what a model or a data set holds") {
-    add_file(app(), "FILE", file_, "Model or data set, recognised by its content")->required();
+      : Command(program, "inspect", "Say what a model, a data set or an image holds") {
+    add_file(app(), "FILE", file_, "Model, data set or image, recognised by its content")
+        ->required();
     app().add_flag("--json", json_, "Print as JSON");
     app().footer(
         "Examples:\n"
         "  oddity inspect autoencoder.h5\n"
-        "  oddity inspect images.npz --json");
+        "  oddity inspect images.npz --json\n"
+        "  oddity inspect photo.jpg");
   }
 
   ExitCode run(const Console& console) override {
     check_paths({{"inspect", file_}}, {});
-    const bool model = holds_model(file_);
-    const Json json =
-        model ? describe(file_, read_model(file_)) : describe(file_, read_dataset(file_));
+    Json json;
+    auto* print = print_dataset;
+    if (const auto format = holds_image(file_)) {
+      json = describe_image(file_, *format);
+      print = print_image;
+    } else if (holds_model(file_)) {
+      json = describe(file_, read_model(file_));
+      print = print_model;
+    } else {
+      json = describe(file_, read_dataset(file_));
+    }
     if (json_) {
       console.result(json.dump(2));
-    } else if (model) {
-      print_model(console, json);
     } else {
-      print_dataset(console, json);
+      print(console, json);
     }
     return kSuccess;
   }

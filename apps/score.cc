@@ -181,21 +181,25 @@ ScoreProgress Score::fill(const Console& console, Device& device, const ModelFil
                                 .shape = model.architecture.image(),
                                 .threads = threads,
                                 .start = journal.position()};
-  const auto stream = inputs_.open(console, options);
+  // What is left when the work stops: rows that are safe or, where it never began, nothing.
+  const auto leave = [&] {
+    const std::string safe = fmt::format("{} rows are safe in {}: go on with --resume",
+                                         with_thousands(static_cast<int64_t>(journal.rows())),
+                                         printable(journal_path(output_)));
+    journal.sync();
+    if (journal.rows() > 0) return safe;
+    journal.remove();
+    return std::string("no row was finished");
+  };
   try {
+    const auto stream = inputs_.open(console, options);
     Engine& engine = device.engine();
     const auto network = engine.network(model.architecture, model.weights);
     score_stream(*stream, engine, *network, journal, reporter);
   } catch (const Interrupted&) {
-    journal.sync();
-    throw Interrupted("interrupted: {} rows are safe in {}: go on with --resume",
-                      with_thousands(static_cast<int64_t>(journal.rows())),
-                      printable(journal_path(output_)));
+    throw Interrupted("interrupted: {}", leave());
   } catch (...) {
-    journal.sync();
-    console.info(fmt::format("{} rows are safe in {}: go on with --resume",
-                             with_thousands(static_cast<int64_t>(journal.rows())),
-                             printable(journal_path(output_))));
+    console.info(leave());
     throw;
   }
   return reporter.last();

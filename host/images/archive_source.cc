@@ -134,11 +134,13 @@ class ArchiveSource final : public ImageSource {
   /// Up to `most` bytes of the member at hand.
   void append(std::vector<std::byte>& bytes, size_t most) {
     const size_t before = bytes.size();
-    size_t expected = std::min<uint64_t>(member_.size.value_or(kStep), most);
+    const size_t expected = std::min<uint64_t>(member_.size.value_or(kStep), most);
     size_t used = 0;
     while (used < most) {
-      // One more than expected: the read that comes back short has seen the end.
-      const size_t step = std::min({expected - std::min(expected, used) + 1, kStep, most - used});
+      // One more than expected: the read that comes back short has seen the end. What goes on
+      // behind it said too little of itself.
+      const size_t left = used <= expected ? expected - used + 1 : kStep;
+      const size_t step = std::min({left, kStep, most - used});
       bytes.resize(before + used + step);
       const size_t got = reader_.read(bytes.data() + before + used, step);
       used += got;

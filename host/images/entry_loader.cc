@@ -11,6 +11,7 @@
 #include <new>
 #include <system_error>
 
+#include "core/system_calls.h"
 #include "core/text.h"
 
 namespace oddity {
@@ -31,56 +32,45 @@ class Stopwatch {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-/// A file that is read once, from front to back. Throws ImageError.
-class File {
- public:
-  explicit File(const std::filesystem::path& path) {
-    // Non-blocking: a pipe among the images is refused, not waited for.
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (descriptor_ < 0) {
-      const bool gone = errno == ENOENT || errno == ENOTDIR;
-      throw ImageError(gone ? ImageStatus::vanished : ImageStatus::unreadable, "{}", cause());
-    }
-    struct stat status {};
-    std::string problem;
-    if (::fstat(descriptor_, &status) != 0) {
-      problem = cause();
-    } else if (!S_ISREG(status.st_mode)) {
-      problem = S_ISDIR(status.st_mode) ? "a folder, not a file" : "not a regular file";
-    }
-    if (!problem.empty()) {
-      ::close(descriptor_);
-      throw ImageError(ImageStatus::unreadable, "{}", problem);
-    }
-    size_ = static_cast<size_t>(status.st_size);
+std::string cause() { return std::generic_category().message(errno); }
+
+/// Opens a file to be read once, from front to back, and finds its size. Throws ImageError.
+Descriptor open_file(const std::filesystem::path& path, size_t& size) {
+  // Non-blocking: a pipe among the images is refused, not waited for.
+  Descriptor file(
+      retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
+  struct stat status {};
+  if (file.get() < 0) {
+    const bool gone = errno == ENOENT || errno == ENOTDIR;
+    throw ImageError(gone ? ImageStatus::vanished : ImageStatus::unreadable, "{}", cause());
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() { ::close(descriptor_); }
-
-  size_t size() const { return size_; }
-
-  /// Up to `size` bytes, fewer only at the end.
-  size_t read(char* out, size_t size) {
-    size_t used = 0;
-    while (used < size) {
-      const ssize_t got = ::read(descriptor_, out + used, size - used);
-      if (got == 0) break;
-      if (got > 0) {
-        used += static_cast<size_t>(got);
-      } else if (errno != EINTR) {
-        throw ImageError(ImageStatus::unreadable, "reading failed: {}", cause());
-      }
-    }
-    return used;
+  if (::fstat(file.get(), &status) != 0) throw ImageError(ImageStatus::unreadable, "{}", cause());
+  if (!S_ISREG(status.st_mode)) {
+    throw ImageError(ImageStatus::unreadable, "{}",
+                     S_ISDIR(status.st_mode) ? "a folder, not a file" : "not a regular file");
   }
+  size = static_cast<size_t>(status.st_size);
+  return file;
+}
 
- private:
-  static std::string cause() { return std::generic_category().message(errno); }
+/// Up to `size` bytes, fewer only at the end.
+size_t read_some(const Descriptor& file, char* out, size_t size) {
+  size_t used = 0;
+  while (used < size) {
+    const ssize_t got = retry([&] { return ::read(file.get(), out + used, size - used); });
+    if (got < 0) throw ImageError(ImageStatus::unreadable, "reading failed: {}", cause());
+    if (got == 0) break;
+    used += static_cast<size_t>(got);
+  }
+  return used;
+}
 
-  int descriptor_ = -1;
-  size_t size_ = 0;
-};
+/// The memory of a usual image serves the next one; that of a huge one is given back.
+template <typename T>
+void release_huge(std::vector<T>& memory) {
+  constexpr size_t kKept = size_t{128} << 20;
+  if (memory.capacity() > kKept) std::vector<T>().swap(memory);
+}
 
 void check_values(const Image& image) {
   if (image.type != PixelType::f32) return;
@@ -137,6 +127,8 @@ void EntryLoader::load(const SourceBatch& source, std::optional<ImageShape>& sha
       }
     }
     batch.rows.push_back(std::move(row));
+    release_huge(file_);
+    release_huge(image_.pixels);
   }
 }
 
@@ -165,21 +157,22 @@ bool EntryLoader::load_image(const SourceBatch& source, const SourceEntry& entry
 }
 
 bool EntryLoader::read(const SourceEntry& entry, std::string_view& bytes) {
-  File file(entry.file);
+  size_t size = 0;
+  const Descriptor file = open_file(entry.file, size);
   char start[kImageFormatPrefix];
-  const size_t start_size = file.read(start, sizeof(start));
-  const bool is_image = image_format({start, start_size}).has_value();
+  size_t used = read_some(file, start, sizeof(start));
+  const bool is_image = image_format({start, used}).has_value();
   if (!is_image && !has_image_suffix(entry.path)) return false;
-  if (file.size() > kMaxImageFile) {
-    throw ImageError(ImageStatus::too_large, "a file of {} bytes, at most {} are read", file.size(),
+  if (size > kMaxImageFile) {
+    throw ImageError(ImageStatus::too_large, "a file of {} bytes, at most {} are read", size,
                      kMaxImageFile);
   }
-  if (file_.size() < file.size() + 1) file_.resize(file.size() + 1);
-  std::copy_n(start, start_size, file_.data());
-  size_t used = start_size;
-  // One more than it says, to see its end without asking again. What has grown meanwhile is cut off
+  // One more than it says, to see its end without asking again. What grows meanwhile is cut off
   // there, and is found truncated or whole as it stood.
-  if (used == sizeof(start)) used += file.read(file_.data() + used, file.size() + 1 - used);
+  const size_t room = std::max(size + 1, sizeof(start));
+  if (file_.size() < room) file_.resize(room);
+  std::copy_n(start, used, file_.data());
+  if (used == sizeof(start)) used += read_some(file, file_.data() + used, room - used);
   bytes = {file_.data(), used};
   return true;
 }

@@ -20,8 +20,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLongestWait{100};
+// Batches in memory: enough of small ones for an engine to be given thousands of images at once.
+constexpr int kSlots = 64;
 // Of packed pixels in one batch, where images are large.
-constexpr size_t kBatchPixels = size_t{16} << 20;
+constexpr size_t kBatchPixels = size_t{1} << 20;
+// Of what was read and is not decoded yet: where members of archives are large, the reader waits.
+constexpr size_t kMostUndecoded = size_t{64} << 20;
 
 /// Batches go round in a ring of slots: filled by the reader, loaded by whichever worker comes
 /// first, taken in order. As many as there are slots are in memory, whatever the size of the set.
@@ -107,7 +111,9 @@ class Pipeline final : public ImageStream {
   }
 
  private:
-  static size_t slot_count(int threads) { return 2 * static_cast<size_t>(threads) + 2; }
+  static size_t slot_count(int threads) {
+    return static_cast<size_t>(std::max(kSlots, 2 * threads + 2));
+  }
 
   Slot& slot(uint64_t number) { return slots_[number % slots_.size()]; }
   bool failed() const { return slots_[taken_ % slots_.size()].error != nullptr; }
@@ -170,7 +176,9 @@ class Pipeline final : public ImageStream {
   void read() {
     for (;;) {
       std::unique_lock lock(mutex_);
-      free_.wait(lock, [&] { return stopped_ || read_ - taken_ < slots_.size(); });
+      free_.wait(lock, [&] {
+        return stopped_ || (read_ - taken_ < slots_.size() && undecoded_ <= kMostUndecoded);
+      });
       if (stopped_) return;
       Slot& slot = this->slot(read_);
       lock.unlock();
@@ -182,6 +190,7 @@ class Pipeline final : public ImageStream {
       }
       lock.lock();
       const bool error = slot.error != nullptr;
+      undecoded_ += slot.source.bytes.size();
       if (more || error) ++read_;
       if (error) slot.loaded = true;
       if (!more) ended_ = true;
@@ -209,11 +218,16 @@ class Pipeline final : public ImageStream {
       } catch (...) {
         error = std::current_exception();
       }
+      const size_t bytes = slot.source.bytes.size();
+      // Memory of usual batches is used again, that of huge ones is not kept.
+      if (bytes > 2 * limits_.bytes) slot.source.bytes = {};
       lock.lock();
+      undecoded_ -= bytes;
       slot.error = error;
       slot.loaded = true;
       lock.unlock();
       loaded_.notify_one();
+      free_.notify_one();
     }
   }
 
@@ -234,6 +248,7 @@ class Pipeline final : public ImageStream {
   uint64_t read_ = 0;
   uint64_t loading_ = 0;
   uint64_t taken_ = 0;
+  size_t undecoded_ = 0;  // bytes that were read and are not decoded
   bool ended_ = false;
   bool stopped_ = false;
   StageSeconds seconds_;

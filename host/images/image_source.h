@@ -45,11 +45,12 @@ struct SourceBatch {
   void clear();
 };
 
-/// A batch ends at whichever comes first (but holds one entry at least).
+/// A batch ends at whichever comes first (but holds one entry at least). Small enough for all cores
+/// to have some even of a small set, large enough for handing them on to cost nothing.
 struct BatchLimits {
-  size_t entries = 1024;  // rows of arrays and archives
-  size_t files = 64;      // files on the disk, whose sizes are not known yet
-  size_t bytes = size_t{4} << 20;
+  size_t entries = 256;  // rows of arrays and members of archives
+  size_t files = 8;      // files on the disk, whose sizes are not known yet
+  size_t bytes = size_t{1} << 20;
 };
 
 /// Throws Error from any method where an input as a whole cannot be opened: missing, no permission,

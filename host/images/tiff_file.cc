@@ -69,7 +69,10 @@ void TiffFile::check() const {
 }
 
 void TiffFile::fail() const {
-  const std::string message = printable(std::string_view(message_));
+  std::string_view words = message_;
+  // libtiff begins some with the name of the file, which has none.
+  while (words.starts_with(": ")) words.remove_prefix(2);
+  const std::string message = printable(words);
   if (memory_.past_end) {
     throw ImageError(ImageStatus::truncated, "TIFF names bytes past its {}: {}",
                      memory_.bytes.size(), message);

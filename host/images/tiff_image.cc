@@ -344,8 +344,14 @@ Orientation decode_tiff(std::string_view file_bytes, Image& image,
                         std::vector<std::byte>& scratch) {
   const TiffFile file(file_bytes);
   if (TIFFLastDirectory(file.handle()) == 0) {
+    const auto pages = TIFFNumberOfDirectories(file.handle());
+    if (pages < 2) {
+      throw ImageError(ImageStatus::unreadable,
+                       "damaged TIFF: its first page is not its last, and "
+                       "there is no other");
+    }
     throw ImageError(ImageStatus::unsupported, "TIFF of {} pages: save each as a file of its own",
-                     TIFFNumberOfDirectories(file.handle()));
+                     pages);
   }
   const Layout layout = layout_of(file);
   if (layout.photometric == PHOTOMETRIC_YCBCR) {

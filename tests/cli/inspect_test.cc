@@ -1,6 +1,7 @@
 // oddity inspect: models and data sets, recognised by their content.
 #include "cli/cli_fixture.h"
 #include "files/model_file.h"
+#include "report/png.h"
 #include "support/npy_file.h"
 
 namespace oddity::test {
@@ -92,6 +93,19 @@ TEST_F(InspectTest, TheEmbeddedDigits) {
   const ProgramResult result = run({"inspect", path, "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(nlohmann::json::parse(result.out)["images"], 10000);
+}
+
+TEST_F(InspectTest, AnImageIsToldAsScoringReadsIt) {
+  write("photo.jpg", encode_png(Picture(5, 3, 1, 51)));
+  const ProgramResult result = run({"inspect", "photo.jpg", "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["kind"], "image");
+  EXPECT_EQ(json["format"], "PNG");
+  EXPECT_EQ(json["shape"], (std::vector<int>{3, 5, 1}));
+  EXPECT_NEAR(json["mean"].get<double>(), 0.2, 1e-7);  // 51/255 in float32
+  write("cut.png", bytes("photo.jpg").substr(0, 40));
+  expect_error(run({"inspect", "cut.png"}), 1, {"cut.png", "truncated"});
 }
 
 }  // namespace

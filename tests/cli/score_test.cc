@@ -272,6 +272,7 @@ TEST_F(ScoreTest, BadOptionsAndPlaces) {
                {"none", "create it"});
   expect_error(run({"score", "-m", "model.h5", "--images", "model.h5", "-o", "scores.csv"}), 1,
                {"model.h5"});
+  EXPECT_FALSE(files().contains("scores.csv.journal")) << "what never began leaves nothing behind";
   expect_error(run({"score", "-m", "model.h5", "--images", "set", "-o", "/dev/full"}), 2,
                {"/dev/full"});
 }
