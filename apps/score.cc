@@ -183,9 +183,9 @@ ScoreProgress Score::fill(const Console& console, Device& device, const ModelFil
                                 .start = journal.position()};
   // What is left when the work stops: rows that are safe or, where it never began, nothing.
   const auto leave = [&] {
-    const std::string safe = fmt::format("{} rows are safe in {}: go on with --resume",
-                                         with_thousands(static_cast<int64_t>(journal.rows())),
-                                         printable(journal_path(output_)));
+    std::string safe = fmt::format("{} rows are safe in {}: go on with --resume",
+                                   with_thousands(static_cast<int64_t>(journal.rows())),
+                                   printable(journal_path(output_)));
     journal.sync();
     if (journal.rows() > 0) return safe;
     journal.remove();
