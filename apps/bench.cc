@@ -25,7 +25,6 @@
 #include "core/thread_pool.h"
 #include "detect/journal.h"
 #include "detect/score_stream.h"
-#include "detect/score_table.h"
 #include "device.h"
 #include "engine/engine.h"
 #include "files/model_file.h"
@@ -47,6 +46,11 @@ struct Cost {
   double wall = 0;
   double cpu = 0;
 };
+
+/// Each stage alone works on as many images at once as an engine is given in a run.
+constexpr BatchLimits kWholeChunks{
+    .entries = kScoreChunk, .files = kScoreChunk, .bytes = size_t{64} << 20};
+
 using Costs = std::vector<std::pair<std::string, Cost>>;
 
 template <typename Work>
@@ -183,7 +187,7 @@ Costs Bench::run_stages(Engine& engine, const ModelFile& model,
   const Cost listed = measure([&] {
     const auto images = source();
     SourceBatch batch;
-    while (images->next(batch, {})) encoded.push_back(std::exchange(batch, {}));
+    while (images->next(batch, kWholeChunks)) encoded.push_back(std::exchange(batch, {}));
   });
   EntryLoader loader(preprocessing);
   std::optional<ImageShape> shape = model.architecture.image();
@@ -230,10 +234,7 @@ Costs Bench::run_stages(Engine& engine, const ModelFile& model,
   costs.emplace_back("write", measure([&] {
                        Journal journal = Journal::create(scratch / "journal", "bench", false);
                        journal.append(rows, {}, true);
-                       ScoreTable table(scratch / "scores.csv", rows.size(), 1);
-                       int64_t index = 0;
-                       for (const ScoreRow& row : rows) table.add(index++, row);
-                       table.commit();
+                       write_scores(scratch / "scores.csv", journal, 1);
                      }));
   rows_ = rows.size();
   return costs;
@@ -251,10 +252,7 @@ Cost Bench::run_all(Engine& engine, const ModelFile& model, const Preprocessing&
                                                  .start = {}});
     NoObserver nobody;
     score_stream(*stream, engine, *network, journal, nobody);
-    ScoreTable table(scratch / "scores.csv", journal.rows(), 1);
-    int64_t index = 0;
-    journal.for_each([&](const ScoreRow& row) { table.add(index++, row); });
-    table.commit();
+    write_scores(scratch / "scores.csv", journal, 1);
   });
 }
 

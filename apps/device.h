@@ -20,7 +20,8 @@ class Device {
   Device(const ComputeOptions& options, const Console& console);
 
   /// work(Engine&), and once more on the CPU where the first run fails: work must change nothing
-  /// that a second run reads, files included. Nothing that it returns may live on the engine.
+  /// that a second run reads, files included. What it returns may live on the engine, but not
+  /// longer than until the next run().
   template <typename Work>
   auto run(Work&& work) {
     try {

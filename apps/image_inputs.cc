@@ -1,5 +1,7 @@
 #include "image_inputs.h"
 
+#include <limits>
+
 #include "core/error.h"
 #include "core/text.h"
 #include "images/image_cache.h"
@@ -28,8 +30,18 @@ void ImageInputs::add_to(CLI::App& command, const std::string& images) {
                 "Before --resize, cut the largest centred part of its aspect ratio")
       ->group("Data");
   command.add_flag("--gray", gray_, "Make colour images grey")->group("Data");
+}
+
+void ImageInputs::add_reading_to(CLI::App& command) {
   add_file(command, "--cache", cache_,
            "Keep the decoded images here: the next run over them reads nothing else")
+      ->group("Data");
+  command
+      .add_option("--max-bad", max_bad_,
+                  "Stop with exit code 4 at more than this many images that cannot be used [no "
+                  "limit]")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
       ->group("Data");
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,8 @@ class ImageInputs {
  public:
   /// `images` says what they are for; help adds what they may be.
   void add_to(CLI::App& command, const std::string& images);
+  /// --cache and --max-bad, where all images are read.
+  void add_reading_to(CLI::App& command);
 
   /// Throws ArgumentError for options that are missing or exclude each other, Error where an input
   /// is not there.
@@ -32,6 +36,8 @@ class ImageInputs {
   Preprocessing preprocessing() const;
   CLI::Option* option() const { return option_; }
   const std::filesystem::path& cache() const { return cache_; }
+  /// Images that may be bad; none: any number.
+  const std::optional<uint64_t>& max_bad() const { return max_bad_; }
 
   /// For a model: what its file states, else what was asked for. Throws ArgumentError where these
   /// differ, or do not give images of the model's shape.
@@ -45,6 +51,7 @@ class ImageInputs {
  private:
   std::vector<std::filesystem::path> paths_;
   std::filesystem::path cache_;
+  std::optional<uint64_t> max_bad_;
   std::string resize_;
   bool crop_ = false;
   bool gray_ = false;

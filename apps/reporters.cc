@@ -115,6 +115,13 @@ void ScoringReporter::update(size_t done, size_t total, double) {
                            with_thousands(std::llround(rate)))));
 }
 
+void print_left_out(const Console& console, uint64_t files) {
+  if (files == 0) return;
+  console.info(fmt::format("{} file{} left out: no image by name or content",
+                           with_thousands(static_cast<int64_t>(files)),
+                           files == 1 ? " is" : "s are"));
+}
+
 void LoadingReporter::update(uint64_t rows, uint64_t bad, double fraction) {
   throw_if_interrupted();
   check_bad(bad, max_bad_);

@@ -58,6 +58,9 @@ class TooManyBadImages : public Error {
   using Error::Error;
 };
 
+/// Says how many files are nobody's rows; nothing where there are none.
+void print_left_out(const Console& console, uint64_t files);
+
 /// Images read so far, on a terminal. Throws Interrupted after Ctrl-C, TooManyBadImages above
 /// `max_bad`.
 class LoadingReporter {

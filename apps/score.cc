@@ -55,7 +55,7 @@ class Score final : public Command {
                            const std::string& identity, const Threshold& threshold) const;
   Journal open_journal(const Console& console, std::optional<Journal> earlier,
                        const std::string& identity) const;
-  ScoreProgress fill(const Console& console, Device& device, const ModelFile& model,
+  ScoreProgress fill(const Console& console, Engine& engine, Network& network,
                      const Preprocessing& preprocessing, Journal& journal) const;
   ScoreSummary write_table(const Journal& journal, const Threshold& threshold) const;
   ExitCode conclude(const Console& console, const nlohmann::ordered_json& record) const;
@@ -64,7 +64,6 @@ class Score final : public Command {
   fs::path output_;
   ImageInputs inputs_;
   ThresholdOptions threshold_;
-  std::optional<uint64_t> max_bad_;
   bool resume_ = false;
   bool json_ = false;
   ComputeOptions compute_;
@@ -77,6 +76,7 @@ Score::Score(CLI::App& program)
       ->group("Data");
   inputs_.add_to(app(), "Images to score");
   inputs_.option()->required();
+  inputs_.add_reading_to(app());
   add_file(app(), "-o,--output", output_, "Table of scores: .csv, .jsonl or .npy")
       ->required()
       ->group("Output");
@@ -86,13 +86,6 @@ Score::Score(CLI::App& program)
                 "Go on with a run that was cut short; starts one where there is none")
       ->group("Output");
   threshold_.add_to(app());
-  app()
-      .add_option("--max-bad", max_bad_,
-                  "Stop with exit code 4 at more than this many images that cannot be scored [no "
-                  "limit]")
-      ->type_name("N")
-      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
-      ->group("Data");
   add_compute_options(app(), compute_);
   add_config(app(), compute_.config);
   app().footer(
@@ -172,13 +165,13 @@ Journal Score::open_journal(const Console& console, std::optional<Journal> earli
   return std::move(*earlier);
 }
 
-ScoreProgress Score::fill(const Console& console, Device& device, const ModelFile& model,
+ScoreProgress Score::fill(const Console& console, Engine& engine, Network& network,
                           const Preprocessing& preprocessing, Journal& journal) const {
   const int threads = chosen_threads(compute_.threads);
-  ScoreReporter reporter(console, progress_style(compute_.progress), threads, max_bad_);
+  ScoreReporter reporter(console, progress_style(compute_.progress), threads, inputs_.max_bad());
   if (journal.complete()) return reporter.last();
   const PipelineOptions options{.preprocessing = preprocessing,
-                                .shape = model.architecture.image(),
+                                .shape = network.architecture().image(),
                                 .threads = threads,
                                 .start = journal.position()};
   // What is left when the work stops: rows that are safe or, where it never began, nothing.
@@ -193,9 +186,7 @@ ScoreProgress Score::fill(const Console& console, Device& device, const ModelFil
   };
   try {
     const auto stream = inputs_.open(console, options);
-    Engine& engine = device.engine();
-    const auto network = engine.network(model.architecture, model.weights);
-    score_stream(*stream, engine, *network, journal, reporter);
+    score_stream(*stream, engine, network, journal, reporter);
   } catch (const Interrupted&) {
     throw Interrupted("interrupted: {}", leave());
   } catch (...) {
@@ -222,11 +213,7 @@ ScoreSummary Score::write_table(const Journal& journal, const Threshold& thresho
           });
     }
   }
-  ScoreTable table(output_, summary.images, summary.threshold.value);
-  int64_t index = 0;
-  journal.for_each([&](const ScoreRow& row) { table.add(index++, row); });
-  summary.outliers = table.outliers();
-  table.commit();
+  summary.outliers = write_scores(output_, journal, summary.threshold.value);
   return summary;
 }
 
@@ -240,11 +227,7 @@ ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& r
   for (const auto& [status, count] : statuses) {
     if (status != "ok") bad += fmt::format("{}{} {}", bad.empty() ? "" : ", ", count, status);
   }
-  if (const auto left_out = record.at("left_out").get<uint64_t>(); left_out > 0) {
-    console.info(fmt::format("{} file{} left out: no image by name or content",
-                             with_thousands(static_cast<int64_t>(left_out)),
-                             left_out == 1 ? " is" : "s are"));
-  }
+  print_left_out(console, record.at("left_out").get<uint64_t>());
   if (!bad.empty()) {
     console.warning(fmt::format("{} of {} images have no score: {}: the table says why",
                                 images - scored, images, bad));
@@ -270,11 +253,12 @@ ExitCode Score::run(const Console& console) {
   const Preprocessing preprocessing = inputs_.choose(model, model_);
   if (!preprocessing.empty()) console.info("preprocessing images...", describe(preprocessing));
   // A device that fails at all fails here, where the CPU can still take over.
-  device.run([&](Engine& engine) {
-    const auto network = engine.network(model.architecture, model.weights);
+  const auto network = device.run([&](Engine& engine) {
+    auto made = engine.network(model.architecture, model.weights);
     const ImageArray blank(PixelType::u8, model.architecture.image(), 1);
     NoProgress silent;
-    network->score(*engine.upload(blank.view()), {0, 1}, silent);
+    made->score(*engine.upload(blank.view()), {0, 1}, silent);
+    return made;
   });
   const DeviceInfo info = device.engine().info();
   const std::string identity = run_identity(model, inputs_.paths(), preprocessing, info);
@@ -283,7 +267,7 @@ ExitCode Score::run(const Console& console) {
   if (earlier.record) return report_finished(console, *earlier.record, identity, threshold);
   print_device(console, device.engine());
   Journal journal = open_journal(console, std::move(earlier.journal), identity);
-  const ScoreProgress progress = fill(console, device, model, preprocessing, journal);
+  const ScoreProgress progress = fill(console, device.engine(), *network, preprocessing, journal);
   if (journal.rows() == 0) {
     journal.remove();
     throw Error("--images {}: holds no images", printable(inputs_.paths().front()));

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "core/error.h"
+#include "core/system_calls.h"
 #include "core/text.h"
 #include "images/image_source.h"
 
@@ -24,7 +25,7 @@ Json describe_input(const std::filesystem::path& path) {
   if (path == kStandardInput || ::stat(path.c_str(), &status) != 0) return input;
   if (!S_ISREG(status.st_mode)) return input;
   input["bytes"] = status.st_size;
-  input["modified"] = fmt::format("{}.{:09}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  input["modified"] = changed_at(status);
   return input;
 }
 

@@ -153,6 +153,7 @@ void Train::add_data() {
     return option->type_name(type)->group("Data");
   };
   data_.images.add_to(app(), "Images to learn from [the embedded MNIST]");
+  data_.images.add_reading_to(app());
   add_file(app(), "--labels", data_.labels, "Labels of --images: IDX(.gz)")->group("Data");
   const CLI::Validator label = whole_number(0, std::numeric_limits<int32_t>::max());
   draw_options_ = {
@@ -170,13 +171,6 @@ void Train::add_data() {
           "SHARE")
           ->check(number(0, 1))
           ->capture_default_str()};
-  app()
-      .add_option("--max-bad", data_.max_bad,
-                  "Stop with exit code 4 at more than this many images that cannot be used [no "
-                  "limit]")
-      ->type_name("N")
-      ->check(whole_number(0, std::numeric_limits<int64_t>::max()))
-      ->group("Data");
   add(app().add_option("--val-split", validation_share_, "Share of the data set that validates"),
       "SHARE")
       ->check(number(0, 1, Ends::open))

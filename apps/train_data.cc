@@ -43,10 +43,7 @@ void report_bad(const ImageSet& set, const Console& console) {
     console.warning(
         fmt::format("{} of {} images cannot be used and are left out", set.bad_rows(), set.rows()));
   }
-  if (set.left_out > 0) {
-    console.info(fmt::format("{} file{} left out: no image by name or content", set.left_out,
-                             set.left_out == 1 ? " is" : "s are"));
-  }
+  print_left_out(console, set.left_out);
 }
 
 Dataset read_stream(const TrainData& data, const ComputeOptions& options, const Console& console) {
@@ -54,7 +51,7 @@ Dataset read_stream(const TrainData& data, const ComputeOptions& options, const 
                                                  .shape = {},
                                                  .threads = chosen_threads(options.threads),
                                                  .start = {}});
-  LoadingReporter reporter(progress_style(options.progress), data.max_bad);
+  LoadingReporter reporter(progress_style(options.progress), data.images.max_bad());
   ImageSet set = read_image_set(*stream, [&](const ImageSet& so_far, double fraction) {
     reporter.update(so_far.rows(), so_far.bad_rows(), fraction);
   });

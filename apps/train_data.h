@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "console.h"
@@ -19,7 +18,6 @@ struct TrainData {
   std::filesystem::path labels;  // of `images`, IDX
   UnsupervisedOptions draw;
   bool draw_asked = false;  // labels or contamination were named: a data set is to be drawn
-  std::optional<uint64_t> max_bad;
 
   /// What messages call the images.
   std::string name() const;
@@ -30,7 +28,7 @@ void check_train_data(const TrainData& data);
 
 /// Reads the images and, where labels are at hand and meant to be used, draws the unsupervised
 /// data set; else all images are the data set. Says on the console what it does.
-/// Throws TooManyBadImages above `max_bad`.
+/// Throws TooManyBadImages above --max-bad.
 Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
                         const Console& console);
 

@@ -1,6 +1,7 @@
 #include "core/system_calls.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <system_error>
@@ -22,6 +23,10 @@ std::string cause_of(int code) {
     default:
       return words;
   }
+}
+
+std::string changed_at(const struct stat& status) {
+  return fmt::format("{}.{:09}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
 Descriptor::~Descriptor() {

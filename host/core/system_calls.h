@@ -1,6 +1,8 @@
 // Calls of the operating system: repeated where a signal cut them short, their failures in words.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <filesystem>
 #include <string>
@@ -20,6 +22,9 @@ auto retry(Call call) {
   } while (result < 0 && errno == EINTR);
   return result;
 }
+
+/// When a file was last changed, to the nanosecond, as text to be compared.
+std::string changed_at(const struct stat& status);
 
 /// Owns an open file; negative where there is none.
 class Descriptor {

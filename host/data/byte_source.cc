@@ -189,6 +189,8 @@ std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path) {
   return std::make_unique<FileSource>(path);
 }
 
+bool is_gzip(std::string_view start) { return start.starts_with("\x1f\x8b"); }
+
 std::unique_ptr<ByteSource> unpack_gzip(std::unique_ptr<ByteSource> packed) {
   return std::make_unique<GzipSource>(std::move(packed));
 }

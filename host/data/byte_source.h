@@ -48,6 +48,9 @@ inline constexpr uint64_t kDeflateRatio = 1032;
 /// Opens a file. Throws Error where it is missing, a folder or anything else that is not a file.
 std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path);
 
+/// Whether a file that starts so is gzip.
+bool is_gzip(std::string_view start);
+
 /// Unpacks a gzip file (RFC 1952, of one or more members), verifying every checksum.
 std::unique_ptr<ByteSource> unpack_gzip(std::unique_ptr<ByteSource> packed);
 

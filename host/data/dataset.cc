@@ -15,17 +15,12 @@
 #include "data/numpy_array.h"
 #include "data/pickle.h"
 #include "files/atomic_file.h"
+#include "files/zip.h"
 
 namespace oddity {
 namespace {
 
 constexpr size_t kStart = 256;  // bytes that tell the type of a file
-
-bool is_gzip(std::string_view start) { return start.starts_with("\x1f\x8b"); }
-bool is_npy(std::string_view start) { return start.starts_with("\x93NUMPY"); }
-bool is_zip(std::string_view start) {
-  return start.starts_with("PK\x03\x04") || start.starts_with("PK\x05\x06");
-}
 
 /// What a file that holds no data set seems to be, and what to do about it.
 std::string_view advice(std::string_view start) {

@@ -31,6 +31,8 @@ int64_t as_int64(const std::byte* bytes, std::string_view name) {
 
 }  // namespace
 
+bool is_npy(std::string_view start) { return start.starts_with("\x93NUMPY"); }
+
 NpyHeader read_npy_header(ByteSource& source) {
   std::string header = read_up_to(source, kNpyPrefix);
   const size_t size = npy_header_size(header, source.name());

@@ -14,6 +14,9 @@
 
 namespace oddity {
 
+/// Whether a file that starts so is NPY.
+bool is_npy(std::string_view start);
+
 /// Reads the header of an NPY file. Throws Error naming the source.
 NpyHeader read_npy_header(ByteSource& source);
 

@@ -302,6 +302,14 @@ void Journal::remove() {
   }
 }
 
+uint64_t write_scores(const fs::path& path, const Journal& journal, double threshold) {
+  ScoreTable table(path, journal.rows(), threshold);
+  int64_t index = 0;
+  journal.for_each([&](const ScoreRow& row) { table.add(index++, row); });
+  table.commit();
+  return table.outliers();
+}
+
 fs::path journal_path(const fs::path& output) {
   fs::path path = output;
   path += ".journal";

@@ -64,6 +64,10 @@ class Journal {
   std::unique_ptr<State> state_;
 };
 
+/// Writes the table of a journal's rows, whole or not at all; returns its outliers. Throws as
+/// ScoreTable does.
+uint64_t write_scores(const std::filesystem::path& path, const Journal& journal, double threshold);
+
 /// `output` + ".journal".
 std::filesystem::path journal_path(const std::filesystem::path& output);
 

@@ -23,6 +23,12 @@ std::string reason(archive* open) {
 
 }  // namespace
 
+bool is_zip(std::string_view start) {
+  return start.starts_with("PK\x03\x04") || is_empty_zip(start);
+}
+
+bool is_empty_zip(std::string_view start) { return start.starts_with("PK\x05\x06"); }
+
 void ZipReader::Close::operator()(archive* open) const noexcept { archive_read_free(open); }
 
 void ZipReader::fail() const {

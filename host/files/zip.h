@@ -17,6 +17,10 @@ struct archive;
 
 namespace oddity {
 
+/// Whether a file that starts so is a zip archive, or one without members.
+bool is_zip(std::string_view start);
+bool is_empty_zip(std::string_view start);
+
 /// Reads the members of a zip archive one after the other, in the order of the file. Every method
 /// throws Error naming the file where it is missing, no zip, or damaged.
 class ZipReader {

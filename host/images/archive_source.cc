@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "data/byte_source.h"
 #include "images/folder_label.h"
+#include "images/last_entry.h"
 
 namespace oddity {
 namespace {
@@ -50,10 +51,7 @@ class ArchiveSource final : public ImageSource {
         batch.bytes.resize(offset);
       }
     }
-    if (failure_ && batch.entries.size() < most) {
-      batch.entries.push_back(std::move(*failure_));
-      failure_.reset();
-    }
+    give_last(failure_, batch, most);
     return !batch.entries.empty();
   }
 
@@ -65,12 +63,7 @@ class ArchiveSource final : public ImageSource {
       seen(path);
       ++skipped;
     }
-    if (skipped < entries && failure_) {
-      seen(failure_->path);
-      failure_.reset();
-      ++skipped;
-    }
-    return skipped;
+    return skip_last(failure_, skipped, entries, seen);
   }
 
   std::optional<uint64_t> total() const override { return {}; }

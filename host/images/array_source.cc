@@ -15,6 +15,7 @@
 #include "data/numpy_array.h"
 #include "files/zip.h"
 #include "images/image_file.h"
+#include "images/last_entry.h"
 
 namespace oddity {
 namespace {
@@ -99,10 +100,7 @@ class ArraySource final : public ImageSource {
     const size_t row_size = static_cast<size_t>(header_.shape.size()) * size_of(header_.type);
     const size_t most = std::max<size_t>(std::min(limits.entries, limits.bytes / row_size), 1);
     if (row_ < header_.count) read_rows(batch, std::min(most, header_.count - row_));
-    if (failure_ && batch.entries.size() < most) {
-      batch.entries.push_back(std::move(*failure_));
-      failure_.reset();
-    }
+    give_last(failure_, batch, most);
     return !batch.entries.empty();
   }
 
@@ -120,12 +118,7 @@ class ArraySource final : public ImageSource {
         ++skipped;
       }
     }
-    if (skipped < entries && failure_) {
-      seen(failure_->path);
-      failure_.reset();
-      ++skipped;
-    }
-    return skipped;
+    return skip_last(failure_, skipped, entries, seen);
   }
 
   std::optional<uint64_t> total() const override { return header_.count; }

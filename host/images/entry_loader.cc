@@ -35,7 +35,7 @@ class Stopwatch {
 std::string cause() { return std::generic_category().message(errno); }
 
 /// Opens a file to be read once, from front to back, and finds its size. Throws ImageError.
-Descriptor open_file(const std::filesystem::path& path, size_t& size) {
+Descriptor open_image_file(const std::filesystem::path& path, size_t& size) {
   // Non-blocking: a pipe among the images is refused, not waited for.
   Descriptor file(
       retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
@@ -158,7 +158,7 @@ bool EntryLoader::load_image(const SourceBatch& source, const SourceEntry& entry
 
 bool EntryLoader::read(const SourceEntry& entry, std::string_view& bytes) {
   size_t size = 0;
-  const Descriptor file = open_file(entry.file, size);
+  const Descriptor file = open_image_file(entry.file, size);
   char start[kImageFormatPrefix];
   size_t used = read_some(file, start, sizeof(start));
   const bool is_image = image_format({start, used}).has_value();

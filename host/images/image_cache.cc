@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/system_calls.h"
 #include "core/text.h"
 #include "data/byte_source.h"
 #include "files/atomic_file.h"
@@ -56,10 +57,6 @@ class Bytes {
   const std::string& name_;
 };
 
-std::string modified(const struct stat& status) {
-  return fmt::format("{}.{:09}", status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-}
-
 /// Path, size and time of every file of a folder.
 std::string hash_of_folder(const fs::path& folder) {
   const auto source = open_images({folder});
@@ -70,7 +67,7 @@ std::string hash_of_folder(const fs::path& folder) {
       hash.add(entry.path.c_str(), entry.path.size() + 1);
       struct stat status {};
       if (::stat(entry.file.c_str(), &status) != 0) continue;
-      hash.add(fmt::format("{} {}\n", status.st_size, modified(status)));
+      hash.add(fmt::format("{} {}\n", status.st_size, changed_at(status)));
     }
   }
   return hash.text();
@@ -229,7 +226,6 @@ class CachedImages final : public ImageStream {
 
   bool ready() const override { return !ended_; }
   std::optional<ImageShape> shape() const override { return header_.shape; }
-  std::optional<uint64_t> total() const override { return std::nullopt; }
   StageSeconds stage_seconds() const override { return {}; }
 
  private:
@@ -264,7 +260,6 @@ class CachingImages final : public ImageStream {
 
   bool ready() const override { return stream_->ready(); }
   std::optional<ImageShape> shape() const override { return stream_->shape(); }
-  std::optional<uint64_t> total() const override { return stream_->total(); }
   StageSeconds stage_seconds() const override { return stream_->stage_seconds(); }
 
  private:
@@ -316,7 +311,7 @@ std::string cache_identity(const std::vector<fs::path>& inputs, const Preprocess
     identity += S_ISDIR(status.st_mode)
                     ? fmt::format("{}: {}\n", printable(input), hash_of_folder(input))
                     : fmt::format("{}: {} bytes, changed {}\n", printable(input), status.st_size,
-                                  modified(status));
+                                  changed_at(status));
   }
   return identity;
 }

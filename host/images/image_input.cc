@@ -15,6 +15,8 @@
 #include "core/text.h"
 #include "data/byte_source.h"
 #include "data/idx.h"
+#include "data/numpy_array.h"
+#include "files/zip.h"
 #include "images/image_file.h"
 
 namespace oddity {
@@ -24,14 +26,10 @@ using namespace std::string_view_literals;
 
 constexpr size_t kTarBlock = 512;
 
-constexpr std::string_view kGzip = "\x1f\x8b"sv;
 constexpr std::string_view kXz =
     "\xfd"
     "7zXZ\0"sv;
 constexpr std::string_view kZstd = "\x28\xb5\x2f\xfd"sv;
-constexpr std::string_view kNpy = "\x93NUMPY"sv;
-constexpr std::string_view kZip = "PK\3\4"sv;
-constexpr std::string_view kEmptyZip = "PK\5\6"sv;
 
 /// What is sometimes given instead, and the cure.
 struct Stranger {
@@ -117,17 +115,17 @@ ImageInput recognise_input(const std::filesystem::path& path) {
   if (image_format(std::string_view(start).substr(0, kImageFormatPrefix))) {
     return {.kind = InputKind::image};
   }
-  if (begins(kNpy)) return array(ArrayFormat::npy);
-  if (begins(kZip)) {
+  if (is_npy(start)) return array(ArrayFormat::npy);
+  if (is_empty_zip(start)) return {.kind = InputKind::empty};
+  if (is_zip(start)) {
     return is_npz(path, start) ? array(ArrayFormat::npz) : archive(ArchiveFormat::zip);
   }
-  if (begins(kEmptyZip)) return {.kind = InputKind::empty};
   if (begins(kXz)) return archive(ArchiveFormat::tar_xz);
   if (begins(kZstd)) return archive(ArchiveFormat::tar_zstd);
   if (is_idx(start)) return array(ArrayFormat::idx);
   if (is_tar(start)) return archive(ArchiveFormat::tar);
   if (has_image_suffix(path.native())) return {.kind = InputKind::image};
-  if (begins(kGzip)) {
+  if (is_gzip(start)) {
     const auto unpacked = unpack_gzip(prepend(start, std::move(file)));
     const std::string inner = read_up_to(*unpacked, kTarBlock);
     if (is_idx(inner)) return array(ArrayFormat::idx_gzip);

@@ -55,7 +55,6 @@ class Pipeline final : public ImageStream {
   Pipeline(std::unique_ptr<ImageSource> source, const PipelineOptions& options)
       : source_(std::move(source)), shape_(options.shape), slots_(slot_count(options.threads)) {
     pass_over(options.start);
-    total_ = source_->total();
     for (int i = 0; i < options.threads; ++i) loaders_.emplace_back(options.preprocessing);
     find_shape();
     if (shape_) limits_.entries = std::min(limits_.entries, images_in(kBatchPixels));
@@ -103,7 +102,6 @@ class Pipeline final : public ImageStream {
   }
 
   std::optional<ImageShape> shape() const override { return shape_; }
-  std::optional<uint64_t> total() const override { return total_; }
 
   StageSeconds stage_seconds() const override {
     const std::lock_guard lock(mutex_);
@@ -235,7 +233,6 @@ class Pipeline final : public ImageStream {
   BatchLimits limits_;
   Passed passed_;
   std::optional<ImageShape> shape_;
-  std::optional<uint64_t> total_;
   std::deque<EntryLoader> loaders_;
   std::deque<ImageBatch> first_;  // up to the one that set the shape
 

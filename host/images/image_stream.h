@@ -65,8 +65,6 @@ class ImageStream {
 
   /// The shape of all images; none before the first good one.
   virtual std::optional<ImageShape> shape() const = 0;
-  /// Rows in all, where that is known.
-  virtual std::optional<uint64_t> total() const = 0;
   virtual StageSeconds stage_seconds() const = 0;
 };
 

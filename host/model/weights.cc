@@ -63,12 +63,16 @@ Weights initial_weights(const Architecture& architecture, uint64_t seed) {
   return weights;
 }
 
-std::string hash_of(const Weights& weights) {
-  Hash hash;
+void add(Hash& hash, const Weights& weights) {
   for (const Tensor& tensor : weights.tensors()) {
     hash.add(tensor.name).add(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t));
     hash.add(tensor.values.data(), tensor.values.size() * sizeof(float));
   }
+}
+
+std::string hash_of(const Weights& weights) {
+  Hash hash;
+  add(hash, weights);
   return hash.text();
 }
 

@@ -10,6 +10,8 @@
 
 namespace oddity {
 
+class Hash;
+
 struct Tensor {
   std::string name;
   std::vector<int64_t> shape;
@@ -51,6 +53,8 @@ struct OptimizerState {
 /// stream i), i its position in tensor_specs().
 Weights initial_weights(const Architecture& architecture, uint64_t seed);
 
+/// Adds names, shapes and values to a fingerprint.
+void add(Hash& hash, const Weights& weights);
 /// A fingerprint of names, shapes and values: two models of one hash compute the same.
 std::string hash_of(const Weights& weights);
 

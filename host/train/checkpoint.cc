@@ -22,19 +22,6 @@ constexpr uint64_t kFormat = 1;
 constexpr size_t kMaxFile = size_t{25} << 30;
 const std::string kGroup = kTrainingStateGroup;
 
-template <typename T>
-void add(Hash& hash, const std::vector<T>& values) {
-  hash.add(values.data(), values.size() * sizeof(T));
-}
-
-void add(Hash& hash, const Weights& weights) {
-  for (const Tensor& tensor : weights.tensors()) {
-    hash.add(tensor.name);
-    add(hash, tensor.shape);
-    add(hash, tensor.values);
-  }
-}
-
 /// Of everything in it: a flipped bit of a moment would otherwise be trained on in silence.
 std::string hash_of(const Checkpoint& checkpoint) {
   Hash hash;

@@ -7,6 +7,7 @@
 
 #include "images/goldens.h"
 #include "images/image_file.h"
+#include "images/png_chunk.h"
 
 namespace oddity::test {
 namespace {
@@ -15,21 +16,6 @@ using namespace std::string_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::string big_endian(uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-  return bytes;
-}
-
-/// A PNG chunk with the checksum it must have.
-std::string chunk(const std::string& name, const std::string& data) {
-  const std::string checked = name + data;
-  const uLong checksum =
-      ::crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
-  return big_endian(static_cast<uint32_t>(data.size())) + checked +
-         big_endian(static_cast<uint32_t>(checksum));
-}
 
 const std::string kSignature = "\x89PNG\r\n\x1a\n";
 

@@ -11,23 +11,10 @@
 
 #include "core/random.h"
 #include "images/image_file.h"
+#include "images/png_chunk.h"
 
 namespace oddity::test {
 namespace {
-
-std::string big_endian(uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-  return bytes;
-}
-
-std::string chunk(const std::string& type, const std::string& data) {
-  const std::string checked = type + data;
-  const uLong checksum =
-      ::crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
-  return big_endian(static_cast<uint32_t>(data.size())) + checked +
-         big_endian(static_cast<uint32_t>(checksum));
-}
 
 struct Made {
   int width;
