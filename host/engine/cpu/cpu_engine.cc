@@ -229,7 +229,9 @@ class CpuNetwork final : public Network {
 class CpuEngine final : public Engine {
  public:
   CpuEngine(const EngineOptions& options, Simd simd)
-      : kernels_(kernels(simd)), pool_(chosen_threads(options.threads)), max_batch_(options.max_batch) {}
+      : kernels_(kernels(simd)),
+        pool_(chosen_threads(options.threads)),
+        max_batch_(options.max_batch) {}
 
   DeviceInfo info() const override {
     return {"cpu",
