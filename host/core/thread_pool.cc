@@ -3,9 +3,11 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "core/error.h"
@@ -74,7 +76,8 @@ int chosen_threads(int asked) {
   if (asked > 0) return asked;
   if (asked < 0) throw ArgumentError("threads: at least 1 is needed, not {}", asked);
   const char* variable = std::getenv("OMP_NUM_THREADS");
-  const int wanted = variable != nullptr ? std::atoi(variable) : 0;
+  int wanted = 0;
+  if (variable != nullptr) std::from_chars(variable, variable + std::strlen(variable), wanted);
   return wanted > 0 ? wanted : available_threads();
 }
 

@@ -59,6 +59,7 @@ class Builder {
 
   Graph finish(cudnnHandle_t handle) {
     std::vector<cudnnBackendDescriptor_t> nodes;
+    nodes.reserve(graph_.nodes.size());
     for (const Descriptor& node : graph_.nodes) nodes.push_back(node.get());
     Descriptor whole(library_, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     if (handle != nullptr) whole.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);

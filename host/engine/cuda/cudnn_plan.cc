@@ -75,6 +75,7 @@ std::vector<Descriptor> GraphPlanner::proposals(const Graph& graph, cudnnBackend
   const int64_t count =
       heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR);
   std::vector<Descriptor> proposals;
+  proposals.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     proposals.emplace_back(library_, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   }
