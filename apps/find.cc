@@ -25,6 +25,7 @@
 #include "options.h"
 #include "paths.h"
 #include "reconstructions.h"
+#include "report_page.h"
 #include "reporters.h"
 #include "threshold.h"
 
@@ -49,6 +50,7 @@ struct Found {
   std::vector<float> scores;     // of the whole data set
   std::vector<size_t> outliers;  // their positions
   Reconstructions shown;         // the outliers, of very many the highest
+  Report report;                 // with its images where one is asked for
 };
 
 class Find final : public Command {
@@ -71,6 +73,7 @@ class Find final : public Command {
   ThresholdOptions threshold_;
   std::filesystem::path montage_ = "outliers.png";
   std::filesystem::path scores_;
+  ReportOptions report_;
   bool json_ = false;
   ComputeOptions compute_;
 };
@@ -89,6 +92,8 @@ Find::Find(CLI::App& program)
       ->group("Output");
   add_file(app(), "--scores", scores_, "Table of all scores: .csv, .jsonl or .npy")
       ->group("Output");
+  report_.add_report_to(app());
+  report_.add_heat_maps_to(app());
   app().add_flag("--json", json_, "Print the result as JSON")->group("Output");
   add_compute_options(app(), compute_);
   add_config(app(), compute_.config);
@@ -103,8 +108,13 @@ void Find::check() const {
   threshold_.check();
   check_suffix({"--montage", montage_}, ".png");
   if (!scores_.empty()) check_score_suffix(scores_);
-  check_paths({{"--dataset", dataset_}, {"--model", model_}, {"--config", compute_.config}},
+  report_.check(compute_.force);
+  check_paths({{"--dataset", dataset_},
+               {"--model", model_},
+               {"--calibration", threshold_.calibration()},
+               {"--config", compute_.config}},
               {{{"--montage", montage_}},
+               report_.output(),
                {{"--scores", scores_}, compute_.force ? Overwrite::replace : Overwrite::refuse}});
 }
 
@@ -131,18 +141,26 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
   const ImageView pixels = dataset.images.view();
   const auto images = engine.upload(pixels, printable(dataset_));
   const auto network = engine.network(model.architecture, model.weights);
-  Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}};
+  Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}, {}};
   {
     ScoringReporter reporter(progress_style(compute_.progress));
     const auto scores = network->score(*images, {0, dataset.size()}, reporter);
     scores->download(found.scores);
     check_scores(found.scores);
-    if (threshold.of_this_run()) found.threshold.value = quantile(*scores, threshold.quantile);
+    if (threshold.is_quantile() && threshold.of_this_run()) {
+      found.threshold.value = quantile(*scores, threshold.parameter);  // on the device
+    } else {
+      oddity::compute(
+          found.threshold, found.scores.size(),
+          [&](const auto& visit) { std::ranges::for_each(found.scores, visit); }, console);
+    }
   }
   for (size_t i = 0; i < found.scores.size(); ++i) {
     if (static_cast<double>(found.scores[i]) >= found.threshold.value) found.outliers.push_back(i);
   }
   found.shown = reconstruct(*network, *images, pixels, highest(found.outliers, found.scores));
+  found.report = begin_report({dataset_.string(), model_, model, found.device, found.threshold});
+  add_images(found.report, report_, *network, *images, dataset, found.scores);
   return found;
 }
 
@@ -178,15 +196,19 @@ void Find::print_json(const Console& console, const Dataset& dataset, const Foun
       {"shape", {shape.height, shape.width, shape.channels}},
       {"threshold", found.threshold.value},
       {"threshold_origin", name_of(found.threshold.origin)},
-      {"quantile", nullptr},
+      {"threshold_parameter", nullptr},
       {"outliers", found.outliers.size()},
       {"found", rows},
       {"montage", nullptr},
       {"scores", nullptr},
+      {"report", nullptr},
   };
-  if (!std::isnan(found.threshold.quantile)) json["quantile"] = found.threshold.quantile;
+  if (!std::isnan(found.threshold.parameter)) {
+    json["threshold_parameter"] = found.threshold.parameter;
+  }
   if (!found.outliers.empty()) json["montage"] = printable(montage_);
   if (!scores_.empty()) json["scores"] = printable(scores_);
+  if (!report_.report().empty()) json["report"] = printable(report_.report());
   console.result(json.dump(2));
 }
 
@@ -209,6 +231,13 @@ ExitCode Find::run(const Console& console) {
   if (!scores_.empty()) {
     write_scores(scores_, dataset.index, found.scores, found.threshold.value);
     console.info("saving scores...", printable(scores_));
+  }
+  if (!report_.heat_maps().empty() && !found.outliers.empty()) {
+    console.info("drawing errors...", printable(report_.heat_maps()));
+  }
+  if (!report_.report().empty()) {
+    write_report(report_.report(), found.report);
+    console.info("writing the report...", printable(report_.report()));
   }
   if (json_) {
     print_json(console, dataset, found);

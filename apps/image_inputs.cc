@@ -1,11 +1,15 @@
 #include "image_inputs.h"
 
+#include <fmt/format.h>
+
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
 #include "images/image_cache.h"
 #include "images/image_source.h"
+#include "images/list_source.h"
 #include "options.h"
 #include "paths.h"
 
@@ -57,6 +61,12 @@ void ImageInputs::check() const {
       throw Error("--images {}: no such file or folder", printable(path));
     }
   }
+}
+
+std::string ImageInputs::name() const {
+  const std::string first =
+      paths_.front() == kStandardInput ? "standard input" : printable(paths_.front());
+  return paths_.size() == 1 ? first : fmt::format("{} and {} more", first, paths_.size() - 1);
 }
 
 std::vector<NamedPath> ImageInputs::files() const {
@@ -116,6 +126,15 @@ std::unique_ptr<ImageStream> ImageInputs::open(const Console& console,
                                         ? ", what it holds is of other images or preprocessing"
                                         : ""));
   return write_cache(cache_, identity, std::move(stream));
+}
+
+std::unique_ptr<ImageStream> ImageInputs::open_again(const WantedEntries& wanted,
+                                                     const PipelineOptions& options) const {
+  std::vector<std::filesystem::path> inputs = paths_;
+  std::erase(inputs, kStandardInput);
+  if (!inputs.empty()) return open_pipeline(select_entries(open_images(inputs), wanted), options);
+  inputs.assign(wanted.paths.begin(), wanted.paths.end());
+  return open_pipeline(open_files(std::move(inputs)), options);
 }
 
 }  // namespace oddity

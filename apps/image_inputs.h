@@ -14,6 +14,7 @@
 #include "images/image_pipeline.h"
 #include "images/image_stream.h"
 #include "images/preprocessing.h"
+#include "images/selected_source.h"
 #include "paths.h"
 
 namespace oddity {
@@ -30,6 +31,8 @@ class ImageInputs {
   void check() const;
 
   const std::vector<std::filesystem::path>& paths() const { return paths_; }
+  /// What messages call them: "crops/", "a.tar and 3 more". There is at least one.
+  std::string name() const;
   /// Those that are files, for check_paths().
   std::vector<NamedPath> files() const;
   /// As asked for; empty where nothing was.
@@ -47,6 +50,10 @@ class ImageInputs {
   /// good one) being good: from the cache where there is one of just this, else decoded, and kept
   /// in the cache where one is asked for.
   std::unique_ptr<ImageStream> open(const Console& console, const PipelineOptions& options) const;
+  /// Some of them once more, decoded again. A list on standard input is gone by then: where it was
+  /// the only input, the paths wanted are its images; beside others, its images are left out.
+  std::unique_ptr<ImageStream> open_again(const WantedEntries& wanted,
+                                          const PipelineOptions& options) const;
 
  private:
   std::vector<std::filesystem::path> paths_;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,7 +27,9 @@
 #include "interrupt.h"
 #include "options.h"
 #include "paths.h"
+#include "report_page.h"
 #include "reporters.h"
+#include "score_images.h"
 #include "score_record.h"
 #include "threshold.h"
 
@@ -55,14 +58,21 @@ class Score final : public Command {
                            const std::string& identity, const Threshold& threshold) const;
   Journal open_journal(const Console& console, std::optional<Journal> earlier,
                        const std::string& identity) const;
+  PipelineOptions pipeline(const Preprocessing& preprocessing, const Network& network,
+                           SourcePosition start) const;
   ScoreProgress fill(const Console& console, Engine& engine, Network& network,
                      const Preprocessing& preprocessing, Journal& journal) const;
-  ScoreSummary write_table(const Journal& journal, const Threshold& threshold) const;
+  void write_pictures(const Console& console, const ReportSubject& subject,
+                      const Preprocessing& preprocessing, const Journal& journal, Engine& engine,
+                      Network& network) const;
+  ScoreSummary write_table(const Console& console, const Journal& journal,
+                           const Threshold& threshold) const;
   ExitCode conclude(const Console& console, const nlohmann::ordered_json& record) const;
 
   fs::path model_;
   fs::path output_;
   ImageInputs inputs_;
+  ReportOptions report_;
   ThresholdOptions threshold_;
   bool resume_ = false;
   bool json_ = false;
@@ -80,6 +90,8 @@ Score::Score(CLI::App& program)
   add_file(app(), "-o,--output", output_, "Table of scores: .csv, .jsonl or .npy")
       ->required()
       ->group("Output");
+  report_.add_report_to(app());
+  report_.add_heat_maps_to(app());
   app().add_flag("--json", json_, "Print the run's record as JSON")->group("Output");
   app()
       .add_flag("--resume", resume_,
@@ -99,6 +111,7 @@ void Score::check() const {
   threshold_.check();
   check_score_suffix(output_);
   inputs_.check();
+  report_.check(compute_.force || resume_);
   // The rows live beside the output until it is whole: that needs a folder.
   std::error_code error;
   const fs::file_status status = fs::status(output_, error);
@@ -109,12 +122,14 @@ void Score::check() const {
   }
   std::vector<NamedPath> inputs = inputs_.files();
   inputs.push_back({"--model", model_});
+  inputs.push_back({"--calibration", threshold_.calibration()});
   inputs.push_back({"--config", compute_.config});
   const bool may_be_there = compute_.force || resume_;
   check_paths(inputs,
               {{{"--output", output_}, may_be_there ? Overwrite::replace : Overwrite::refuse},
                {{"--output", journal_path(output_)}},
                {{"--output", record_path(output_)}},
+               report_.output(),
                {{"--cache", inputs_.cache()}}});
 }
 
@@ -151,6 +166,9 @@ ExitCode Score::report_finished(const Console& console, const std::string& text,
   check_identity(record["run"].dump(), identity, record_path(output_));
   check_threshold(record, threshold, record_path(output_));
   console.info("nothing to do: the run is finished", printable(output_));
+  if (report_.wants_images()) {
+    console.warning("--report and --heatmaps are made with the table: start anew with --force");
+  }
   return conclude(console, record);
 }
 
@@ -165,15 +183,20 @@ Journal Score::open_journal(const Console& console, std::optional<Journal> earli
   return std::move(*earlier);
 }
 
+PipelineOptions Score::pipeline(const Preprocessing& preprocessing, const Network& network,
+                                SourcePosition start) const {
+  return {.preprocessing = preprocessing,
+          .shape = network.architecture().image(),
+          .threads = chosen_threads(compute_.threads),
+          .start = start};
+}
+
 ScoreProgress Score::fill(const Console& console, Engine& engine, Network& network,
                           const Preprocessing& preprocessing, Journal& journal) const {
-  const int threads = chosen_threads(compute_.threads);
-  ScoreReporter reporter(console, progress_style(compute_.progress), threads, inputs_.max_bad());
+  const PipelineOptions options = pipeline(preprocessing, network, journal.position());
+  ScoreReporter reporter(console, progress_style(compute_.progress), options.threads,
+                         inputs_.max_bad());
   if (journal.complete()) return reporter.last();
-  const PipelineOptions options{.preprocessing = preprocessing,
-                                .shape = network.architecture().image(),
-                                .threads = threads,
-                                .start = journal.position()};
   // What is left when the work stops: rows that are safe or, where it never began, nothing.
   const auto leave = [&] {
     std::string safe = fmt::format("{} rows are safe in {}: go on with --resume",
@@ -196,7 +219,8 @@ ScoreProgress Score::fill(const Console& console, Engine& engine, Network& netwo
   return reporter.last();
 }
 
-ScoreSummary Score::write_table(const Journal& journal, const Threshold& threshold) const {
+ScoreSummary Score::write_table(const Console& console, const Journal& journal,
+                                const Threshold& threshold) const {
   ScoreSummary summary{.images = journal.rows(), .threshold = threshold};
   journal.for_each(
       [&](const ScoreRow& row) { ++summary.statuses[static_cast<size_t>(row.status)]; });
@@ -205,16 +229,33 @@ ScoreSummary Score::write_table(const Journal& journal, const Threshold& thresho
     // Without a score there is nothing to be a quantile of, and no row that would need it.
     summary.threshold.value = std::numeric_limits<double>::quiet_NaN();
     if (scored > 0) {
-      summary.threshold.value =
-          streamed_quantile(scored, threshold.quantile, [&](const auto& visit) {
+      compute(
+          summary.threshold, scored,
+          [&](const auto& visit) {
             journal.for_each([&](const ScoreRow& row) {
               if (row.status == ImageStatus::ok) visit(row.score);
             });
-          });
+          },
+          console);
     }
   }
   summary.outliers = write_scores(output_, journal, summary.threshold.value);
   return summary;
+}
+
+void Score::write_pictures(const Console& console, const ReportSubject& subject,
+                           const Preprocessing& preprocessing, const Journal& journal,
+                           Engine& engine, Network& network) const {
+  if (!report_.wants_images()) return;
+  Report report = begin_report(subject);
+  add_images(console, report, report_, journal, inputs_, pipeline(preprocessing, network, {}),
+             engine, network);
+  if (!report_.heat_maps().empty() && report.outliers > 0) {
+    console.info("drawing errors...", printable(report_.heat_maps()));
+  }
+  if (report_.report().empty()) return;
+  console.info("writing the report...", printable(report_.report()));
+  write_report(report_.report(), report);
 }
 
 /// What the record says, to whoever waits for it.
@@ -223,6 +264,9 @@ ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& r
   const auto images = record.at("images").get<uint64_t>();
   const auto outliers = record.at("outliers").get<uint64_t>();
   const uint64_t scored = statuses.contains("ok") ? statuses.at("ok") : 0;
+  const double threshold = record.at("threshold").is_number()
+                               ? record.at("threshold").get<double>()
+                               : std::numeric_limits<double>::infinity();
   std::string bad;
   for (const auto& [status, count] : statuses) {
     if (status != "ok") bad += fmt::format("{}{} {}", bad.empty() ? "" : ", ", count, status);
@@ -235,8 +279,7 @@ ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& r
   if (json_) {
     console.result(record.dump(2));
   } else if (scored > 0) {
-    console.result(
-        fmt::format("[INFO] mse threshold: {}", shortest(record.at("threshold").get<double>())));
+    console.result(fmt::format("[INFO] mse threshold: {}", shortest(threshold)));
     console.result(fmt::format("[INFO] {} outliers found", outliers));
   }
   if (scored == 0) throw Error("none of {} images could be scored", images);
@@ -274,7 +317,9 @@ ExitCode Score::run(const Console& console) {
   }
 
   console.info("saving scores...", printable(output_));
-  const ScoreSummary summary = write_table(journal, threshold);
+  const ScoreSummary summary = write_table(console, journal, threshold);
+  write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold}, preprocessing,
+                 journal, device.engine(), *network);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const auto record = score_record(identity, info, summary, progress, seconds);

@@ -4,9 +4,8 @@
 #include <sys/stat.h>
 
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
+#include "command_line.h"
 #include "core/error.h"
 #include "core/system_calls.h"
 #include "core/text.h"
@@ -27,19 +26,6 @@ Json describe_input(const std::filesystem::path& path) {
   input["bytes"] = status.st_size;
   input["modified"] = changed_at(status);
   return input;
-}
-
-/// The words of this command line.
-Json command_line() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  Json words = Json::array();
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\0', begin), text.size());
-    words.push_back(printable(std::string_view(text).substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return words;
 }
 
 double rounded(double seconds) { return std::round(seconds * 1e3) / 1e3; }
@@ -83,20 +69,20 @@ void check_identity(const std::string& before, const std::string& now,
 
 void check_threshold(const nlohmann::ordered_json& record, const Threshold& now,
                      const std::filesystem::path& file) {
-  const auto text = [](std::string_view origin, const Json& quantile, const Json& value) {
-    return origin == name_of(Threshold::Origin::quantile) ? quantile.dump() : value.dump();
-  };
-  const Json quantile = std::isnan(now.quantile) ? Json() : Json(now.quantile);
-  const bool same = record.value("threshold_origin", "") == name_of(now.origin) &&
-                    record.value("quantile", Json()) == quantile &&
-                    (now.of_this_run() || record.value("threshold", Json()) == Json(now.value));
-  if (same) return;
+  const Json parameter = std::isnan(now.parameter) ? Json() : Json(now.parameter);
   const std::string before = record.value("threshold_origin", "");
+  const Json parameter_before = record.value("threshold_parameter", Json());
+  const Json value_before = record.value("threshold", Json());
+  const bool same = before == name_of(now.origin) && parameter_before == parameter &&
+                    (now.of_this_run() || value_before == Json(now.value));
+  if (same) return;
+  const auto text = [](bool of_this_run, const Json& asked, const Json& value) {
+    return of_this_run ? asked.dump() : value.dump();
+  };
   throw Error(
       "{} is of another run: the threshold was {} ({}), now it is {} ({}): start anew with --force",
-      printable(file),
-      text(before, record.value("quantile", Json()), record.value("threshold", Json())),
-      printable(std::string_view(before)), text(name_of(now.origin), quantile, now.value),
+      printable(file), text(before.ends_with("of this run"), parameter_before, value_before),
+      printable(std::string_view(before)), text(now.of_this_run(), parameter, now.value),
       name_of(now.origin));
 }
 
@@ -117,7 +103,7 @@ nlohmann::ordered_json score_record(const std::string& identity, const DeviceInf
       {"left_out", progress.left_out},
       {"threshold", nullptr},
       {"threshold_origin", name_of(summary.threshold.origin)},
-      {"quantile", nullptr},
+      {"threshold_parameter", nullptr},
       {"outliers", summary.outliers},
       {"resumed_after", progress.rows - progress.new_rows},
       {"seconds",
@@ -130,7 +116,9 @@ nlohmann::ordered_json score_record(const std::string& identity, const DeviceInf
         {"write", rounded(progress.write)}}},
   };
   if (std::isfinite(summary.threshold.value)) record["threshold"] = summary.threshold.value;
-  if (std::isfinite(summary.threshold.quantile)) record["quantile"] = summary.threshold.quantile;
+  if (std::isfinite(summary.threshold.parameter)) {
+    record["threshold_parameter"] = summary.threshold.parameter;
+  }
   return record;
 }
 

@@ -2,78 +2,203 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 #include "core/text.h"
+#include "detect/score_reader.h"
+#include "detect/threshold_rule.h"
 #include "options.h"
 
 namespace oddity {
 namespace {
 
+using Origin = Threshold::Origin;
+
 constexpr double kDefaultQuantile = 0.999;
+
+uint64_t whole(double value) { return static_cast<uint64_t>(std::llround(value)); }
+
+/// Whether a rule flags some images whatever they are.
+bool always_flags(Origin origin) {
+  return origin == Origin::quantile || origin == Origin::default_quantile ||
+         origin == Origin::top_k || origin == Origin::contamination;
+}
+
+std::vector<float> read_calibration(const std::filesystem::path& path) {
+  std::vector<float> scores;
+  for (const double score : read_scores(path).score) {
+    if (!std::isnan(score)) scores.push_back(static_cast<float>(score));
+  }
+  if (scores.empty()) throw Error("--calibration {}: holds no score", printable(path));
+  return scores;
+}
 
 }  // namespace
 
 std::string describe(const Threshold& threshold) {
+  const std::string parameter = shortest(threshold.parameter);
   switch (threshold.origin) {
-    case Threshold::Origin::option:
+    case Origin::option:
       return "given with --threshold";
-    case Threshold::Origin::model:
-      return fmt::format("quantile {} of the training scores, stored in the model",
-                         shortest(threshold.quantile));
-    case Threshold::Origin::quantile:
-      return fmt::format("quantile {} of these scores", shortest(threshold.quantile));
-    case Threshold::Origin::default_quantile:
-      return fmt::format("quantile {} of these scores, as the model stores none",
-                         shortest(threshold.quantile));
+    case Origin::model:
+      return fmt::format("quantile {} of the training scores, stored in the model", parameter);
+    case Origin::quantile:
+      return fmt::format("quantile {} of these scores", parameter);
+    case Origin::default_quantile:
+      return fmt::format("quantile {} of these scores, as the model stores none", parameter);
+    case Origin::top_k:
+      return fmt::format("the {} highest of these scores", whole(threshold.parameter));
+    case Origin::contamination:
+      return fmt::format("a share of {} of these images", parameter);
+    case Origin::mad:
+      return fmt::format("median + {} scaled median absolute deviations of these scores",
+                         parameter);
+    case Origin::false_discovery_rate:
+      return fmt::format("false discovery rate {} by {} held-out scores", parameter,
+                         threshold.calibration.size());
   }
   return {};
 }
 
-std::string_view name_of(Threshold::Origin origin) {
-  return origin == Threshold::Origin::option  ? "option"
-         : origin == Threshold::Origin::model ? "model"
-                                              : "quantile of this run";
+std::string_view name_of(Origin origin) {
+  switch (origin) {
+    case Origin::option:
+      return "option";
+    case Origin::model:
+      return "model";
+    case Origin::quantile:
+    case Origin::default_quantile:
+      return "quantile of this run";
+    case Origin::top_k:
+      return "top k of this run";
+    case Origin::contamination:
+      return "contamination of this run";
+    case Origin::mad:
+      return "median absolute deviation of this run";
+    case Origin::false_discovery_rate:
+      return "false discovery rate of this run";
+  }
+  return {};
+}
+
+void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const Console& console) {
+  switch (threshold.origin) {
+    case Origin::option:
+    case Origin::model:
+      return;
+    case Origin::quantile:
+    case Origin::default_quantile:
+      threshold.value = streamed_quantile(count, threshold.parameter, pass);
+      return;
+    case Origin::top_k:
+      threshold.value = top_k_threshold(count, whole(threshold.parameter), pass);
+      return;
+    case Origin::contamination:
+      threshold.value =
+          top_k_threshold(count, whole(threshold.parameter * static_cast<double>(count)), pass);
+      return;
+    case Origin::mad:
+      threshold.value = mad_threshold(count, threshold.parameter, pass);
+      return;
+    case Origin::false_discovery_rate: {
+      const ConformalThreshold found =
+          conformal_threshold(count, pass, threshold.calibration, threshold.parameter);
+      threshold.value = found.threshold;
+      if (found.least_needed > 1) {
+        console.warning(fmt::format(
+            "--fdr {}: with {} held-out scores at least {} of {} images must score above all of "
+            "them for any to be flagged: hold out about {} for a single one",
+            shortest(threshold.parameter), threshold.calibration.size(), found.least_needed, count,
+            with_thousands(static_cast<int64_t>(
+                std::ceil(static_cast<double>(count) / threshold.parameter)))));
+      }
+      return;
+    }
+  }
 }
 
 void ThresholdOptions::add_to(CLI::App& command) {
-  quantile_option_ = command
-                         .add_option("-q,--quantile", quantile_,
-                                     "Outliers score at or above this quantile of these scores "
-                                     "[the threshold stored in the model, else .999]")
-                         ->type_name("Q")
-                         ->check(number(0, 1))
-                         ->group("Threshold");
-  threshold_option_ =
-      command.add_option("--threshold", threshold_, "Outliers score at or above this")
-          ->type_name("T")
-          ->check(finite_number())
-          ->group("Threshold");
+  const auto add = [&](Origin origin, const char* name, double& value, const char* type,
+                       const CLI::Validator& check, const char* description) {
+    rules_.push_back({origin,
+                      command.add_option(name, value, description)
+                          ->type_name(type)
+                          ->check(check)
+                          ->group("Threshold"),
+                      &value});
+  };
+  add(Origin::quantile, "-q,--quantile", quantile_, "Q", number(0, 1),
+      "Outliers score at or above this quantile of these scores: for looking at the oddest of a "
+      "set, however odd they are [the threshold stored in the model, else .999]");
+  add(Origin::option, "--threshold", threshold_, "T", finite_number(),
+      "... at or above this: for sets that are to be judged alike");
+  add(Origin::top_k, "--top-k", top_k_, "K", whole_number(1, int64_t{1} << 53),
+      "... the K highest: for as many as a person has time to look at");
+  add(Origin::contamination, "--contamination", contamination_, "SHARE", number(0, 1),
+      "... this share of the images: where it is known how many are odd");
+  add(Origin::mad, "--mad", mad_, "N", positive_number(),
+      "... N scaled median absolute deviations above the median: for sets that may hold none or "
+      "many; 6 is a careful choice");
+  add(Origin::false_discovery_rate, "--fdr", rate_, "RATE", number(0, 1, Ends::open),
+      "... so that at most this share of them is normal, in expectation; needs --calibration: for "
+      "decisions that must stand");
+  add_file(command, "--calibration", calibration_,
+           "Table of scores of normal images that the model was not trained on, for --fdr")
+      ->group("Threshold");
   command
       .add_flag("--fail-on-outliers", fail_on_outliers_,
-                "Exit with 3 where there are outliers; needs a threshold that is not of this run")
+                "Exit with 3 where there are outliers; needs a threshold that does not flag some "
+                "whatever they are")
       ->group("Threshold");
 }
 
+const ThresholdOptions::Rule* ThresholdOptions::asked() const {
+  const auto given = std::find_if(rules_.begin(), rules_.end(),
+                                  [](const Rule& rule) { return rule.option->count() > 0; });
+  return given == rules_.end() ? nullptr : &*given;
+}
+
 void ThresholdOptions::check() const {
-  if (*quantile_option_ && *threshold_option_) {
-    throw ArgumentError("--threshold {} and --quantile {} exclude each other: give one",
-                        shortest(threshold_), shortest(quantile_));
+  const auto text = [](const Rule& rule) {
+    return fmt::format("--{} {}", rule.option->get_lnames().front(), shortest(*rule.value));
+  };
+  const Rule* const rule = asked();
+  for (const Rule& other : rules_) {
+    if (&other == rule || other.option->count() == 0) continue;
+    throw ArgumentError("{} and {} exclude each other: give one", text(*rule), text(other));
   }
-  if (fail_on_outliers_ && *quantile_option_) {
+  const bool is_rate = rule != nullptr && rule->origin == Origin::false_discovery_rate;
+  if (is_rate && calibration_.empty()) {
     throw ArgumentError(
-        "--fail-on-outliers with --quantile {} would always trip: give --threshold, or leave "
-        "--quantile out to use the model's",
-        shortest(quantile_));
+        "{} needs scores of normal images that the model was not trained on: --calibration FILE",
+        text(*rule));
+  }
+  if (!is_rate && !calibration_.empty()) {
+    throw ArgumentError("--calibration {} is for --fdr: give a rate, --fdr .1",
+                        printable(calibration_));
+  }
+  if (fail_on_outliers_ && rule != nullptr && always_flags(rule->origin)) {
+    throw ArgumentError(
+        "--fail-on-outliers with {} would always trip: give --threshold, --mad or --fdr, or leave "
+        "it out to use the model's",
+        text(*rule));
   }
 }
 
 Threshold ThresholdOptions::choose(const ModelFile& model,
                                    const std::filesystem::path& model_path) const {
-  using Origin = Threshold::Origin;
-  if (*threshold_option_) return {.origin = Origin::option, .value = threshold_};
-  if (*quantile_option_) return {.origin = Origin::quantile, .quantile = quantile_};
+  if (const Rule* const rule = asked()) {
+    Threshold threshold{.origin = rule->origin, .value = 0, .parameter = *rule->value};
+    if (rule->origin == Origin::option) return {.origin = Origin::option, .value = *rule->value};
+    if (!calibration_.empty()) threshold.calibration = read_calibration(calibration_);
+    return threshold;
+  }
   if (model.record) {
-    return {Origin::model, model.record->threshold, model.record->threshold_quantile};
+    return {.origin = Origin::model,
+            .value = model.record->threshold,
+            .parameter = model.record->threshold_quantile};
   }
   if (fail_on_outliers_) {
     throw ArgumentError(
@@ -81,7 +206,7 @@ Threshold ThresholdOptions::choose(const ModelFile& model,
         "give --threshold",
         printable(model_path));
   }
-  return {.origin = Origin::default_quantile, .quantile = kDefaultQuantile};
+  return {.origin = Origin::default_quantile, .parameter = kDefaultQuantile};
 }
 
 }  // namespace oddity

@@ -2,24 +2,42 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "console.h"
+#include "detect/quantile.h"
 #include "files/model_file.h"
 
 namespace oddity {
 
 struct Threshold {
-  enum class Origin { option, quantile, model, default_quantile };
+  enum class Origin {
+    option,
+    quantile,
+    model,
+    default_quantile,
+    top_k,
+    contamination,
+    mad,
+    false_discovery_rate
+  };
   Origin origin = Origin::option;
-  double value = 0;
-  double quantile = std::numeric_limits<double>::quiet_NaN();  // NaN: given as a value
+  double value = 0;  // infinity: nothing is an outlier
+  /// What was asked for, or which quantile the model stores; NaN for Origin::option.
+  double parameter = std::numeric_limits<double>::quiet_NaN();
+  /// Scores of normal images that were held out; for the false discovery rate.
+  std::vector<float> calibration = {};
 
   /// Whether `value` is still to be computed, from the scores of this run.
-  bool of_this_run() const {
-    return origin == Origin::quantile || origin == Origin::default_quantile;
+  bool of_this_run() const { return origin != Origin::option && origin != Origin::model; }
+  bool is_quantile() const {
+    return origin == Origin::quantile || origin == Origin::model ||
+           origin == Origin::default_quantile;
   }
 };
 
@@ -28,24 +46,45 @@ std::string describe(const Threshold& threshold);
 /// "option", "model", "quantile of this run": for records.
 std::string_view name_of(Threshold::Origin origin);
 
-/// --quantile, --threshold and --fail-on-outliers.
+/// Computes the value of a threshold that is of_this_run(), from its `count` scores. Says on the
+/// console where a false discovery rate cannot be reached, or hardly. Throws as the functions of
+/// detect/ do.
+void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const Console& console);
+
+/// --quantile, --threshold, the other rules, and --fail-on-outliers.
 class ThresholdOptions {
  public:
   void add_to(CLI::App& command);
   /// Throws ArgumentError for options that exclude each other.
   void check() const;
-  /// --threshold, else --quantile, else what the model stores, else quantile .999 of this run.
-  /// Throws ArgumentError where that would make --fail-on-outliers trip always.
+  /// What was asked for, else what the model stores, else quantile .999 of this run. Throws
+  /// ArgumentError where that would make --fail-on-outliers trip always, Error where the
+  /// calibration cannot be read.
   Threshold choose(const ModelFile& model, const std::filesystem::path& model_path) const;
 
   bool fail_on_outliers() const { return fail_on_outliers_; }
+  /// For check_paths(); may be empty.
+  const std::filesystem::path& calibration() const { return calibration_; }
 
  private:
-  double quantile_ = 0;
+  /// An option that names a rule, and where its value goes.
+  struct Rule {
+    Threshold::Origin origin;
+    CLI::Option* option;
+    const double* value;
+  };
+  /// The rule that was asked for; null where none was.
+  const Rule* asked() const;
+
   double threshold_ = 0;
+  double quantile_ = 0;
+  double top_k_ = 0;
+  double contamination_ = 0;
+  double mad_ = 0;
+  double rate_ = 0;
+  std::filesystem::path calibration_;
   bool fail_on_outliers_ = false;
-  CLI::Option* quantile_option_ = nullptr;
-  CLI::Option* threshold_option_ = nullptr;
+  std::vector<Rule> rules_;
 };
 
 }  // namespace oddity

@@ -27,6 +27,7 @@
 #include "paths.h"
 #include "reconstructions.h"
 #include "report/loss_plot.h"
+#include "report_page.h"
 #include "reporters.h"
 #include "train/trainer.h"
 #include "train_data.h"
@@ -74,9 +75,9 @@ std::vector<size_t> draw_positions(const std::vector<uint32_t>& validation, uint
 /// What a device computes of a training.
 struct Trained {
   History history;
-  std::vector<float> scores;  // of the whole data set
-  Reconstructions shown;      // a few images of the validation set
-  Weights weights;
+  Reconstructions shown;  // a few images of the validation set
+  ModelFile model;
+  Report report;  // with its images where one is asked for
 };
 
 class Train final : public Command {
@@ -105,6 +106,7 @@ class Train final : public Command {
   double validation_share_ = 0.2;
   uint64_t init_seed_ = 42;
   bool resume_ = false;
+  ReportOptions report_;
   ComputeOptions compute_;
   std::vector<CLI::Option*> draw_options_;
   CLI::Option* init_seed_option_ = nullptr;
@@ -146,6 +148,7 @@ void Train::add_outputs() {
                     "Picture of the loss over the epochs: .png or .svg"));
   in_group(
       add_file(app(), "--history", outputs_.history, "Table of the loss over the epochs, CSV"));
+  report_.add_report_to(app());
 }
 
 void Train::add_data() {
@@ -221,6 +224,7 @@ void Train::check_options() const {
   }
   check_suffix({"--vis", outputs_.vis}, ".png");
   check_plot_suffix(outputs_.plot);
+  report_.check(compute_.force);
 }
 
 void Train::check_files(const TrainingCheckpoint& checkpoint) const {
@@ -236,6 +240,7 @@ void Train::check_files(const TrainingCheckpoint& checkpoint) const {
                        {{"--cache", data_.images.cache()}},
                        {{"--vis", outputs_.vis}},
                        {{"--plot", outputs_.plot}},
+                       report_.output(),
                        {{"--history", outputs_.history}}});
 }
 
@@ -291,11 +296,18 @@ Trained Train::compute(const Console& console, Engine& engine, const Dataset& da
                           done != nullptr ? done->history : History(), keep);
 
   ScoringReporter scoring(style);
-  trained.scores.resize(dataset.size());
-  network->score(*images, {0, dataset.size()}, scoring)->download(trained.scores);
+  std::vector<float> scores(dataset.size());
+  network->score(*images, {0, dataset.size()}, scoring)->download(scores);
   trained.shown =
       reconstruct(*network, *images, pixels, draw_positions(split.validation, training_.seed));
-  trained.weights = network->weights();
+  trained.model = {architecture, network->weights(), make_record(dataset, trained.history, scores),
+                   ""};
+  const Threshold threshold{Threshold::Origin::quantile, trained.model.record->threshold,
+                            kThresholdQuantile};
+  trained.report =
+      begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
+  trained.report.training_scores = {};  // they are this run's own
+  add_images(trained.report, report_, *network, *images, dataset, scores);
   return trained;
 }
 
@@ -314,7 +326,7 @@ ExitCode Train::train_and_save(const Console& console, TrainingCheckpoint& check
   const Trained trained = device.run([&](Engine& engine) {
     return compute(console, engine, dataset, split, architecture, checkpoint);
   });
-  const ModelRecord record = make_record(dataset, trained.history, trained.scores);
+  const ModelRecord& record = *trained.model.record;
 
   // The last moment to stop with nothing written; from here on everything is.
   throw_if_interrupted();
@@ -323,10 +335,14 @@ ExitCode Train::train_and_save(const Console& console, TrainingCheckpoint& check
   write_reconstructions(outputs_.vis, trained.shown);
   write_loss_plot(outputs_.plot, record.loss, record.validation_loss);
   write_history(outputs_.history, trained.history);
+  if (!report_.report().empty()) {
+    console.info("writing the report...", printable(report_.report()));
+    write_report(report_.report(), trained.report);
+  }
   console.info("saving image data...", printable(outputs_.dataset));
   write_dataset(outputs_.dataset, dataset);
   console.info("saving autoencoder...", printable(outputs_.model));
-  write_model(outputs_.model, {architecture, trained.weights, record, ""});
+  write_model(outputs_.model, trained.model);
   checkpoint.remove();
   console.note(fmt::format("next: oddity find --dataset {} --model {}",
                            shell_word(outputs_.dataset), shell_word(outputs_.model)));

@@ -107,9 +107,7 @@ void check_train_data(const TrainData& data) {
 
 std::string TrainData::name() const {
   if (images.paths().empty()) return "MNIST";
-  const std::string first = printable(images.paths().front());
-  const size_t more = images.paths().size() - 1;
-  return more == 0 ? first : fmt::format("{} and {} more", first, more);
+  return images.name();
 }
 
 Dataset load_train_data(const TrainData& data, const ComputeOptions& options,

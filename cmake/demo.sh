@@ -22,9 +22,12 @@ run() {
 # --force: the files of an earlier demo are made again, with the same bytes.
 run train --dataset output/images.npz --model output/autoencoder.h5 \
   --vis output/recon_vis.png --plot output/plot.png --force
-run find --dataset output/images.npz --model output/autoencoder.h5 --montage output/outliers.png
+run find --dataset output/images.npz --model output/autoencoder.h5 --montage output/outliers.png \
+  --report output/report.html
 
 say "
+What was found and why, for any browser:
+  $root/output/report.html
 Pictures:
   $root/output/outliers.png   the anomalies, each beside its reconstruction
   $root/output/recon_vis.png  images of the validation set and their reconstructions

@@ -56,6 +56,22 @@ __global__ void __launch_bounds__(kFlatThreads)
   store_four(y, i, n, four, aligned);
 }
 
+__global__ void __launch_bounds__(kFlatThreads)
+    squared_difference_kernel(int64_t n, const float* a, const float* b, float* difference,
+                              bool aligned) {
+  const int64_t i = first_of_four();
+  if (i >= n) return;
+  const Four left = load_four(a, i, n, aligned);
+  const Four right = load_four(b, i, n, aligned);
+  Four square;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const float d = left.at[j] - right.at[j];
+    square.at[j] = d * d;
+  }
+  store_four(difference, i, n, square, aligned);
+}
+
 }  // namespace
 
 void sigmoid_mse(cudaStream_t stream, int64_t images, int64_t size, const float* logits,
@@ -71,6 +87,12 @@ void sigmoid_mse_backward(cudaStream_t stream, int64_t images, int64_t size, con
   launch(sigmoid_mse_kernel<true>, {.grid = images, .block = image_threads(size), .stream = stream},
          size, logits, x, errors, float(scale), logit_gradient,
          size % 4 == 0 && all_aligned(logits, x, logit_gradient));
+}
+
+void squared_difference(cudaStream_t stream, int64_t n, const float* a, const float* b,
+                        float* difference) {
+  launch(squared_difference_kernel, flat_launch(n, stream), n, a, b, difference,
+         all_aligned(a, b, difference));
 }
 
 void sigmoid(cudaStream_t stream, int64_t n, const float* x, float* y) {

@@ -18,6 +18,10 @@ void sigmoid_mse(cudaStream_t stream, int64_t images, int64_t size, const float*
 void sigmoid_mse_backward(cudaStream_t stream, int64_t images, int64_t size, const float* logits,
                           const float* x, float* errors, float* logit_gradient);
 
+/// difference [n] = (a − b)². It may be a or b.
+void squared_difference(cudaStream_t stream, int64_t n, const float* a, const float* b,
+                        float* difference);
+
 /// y [n] = 1 / (1 + exp(−x)), in [0,1]: large x round to the ends. y may be x.
 void sigmoid(cudaStream_t stream, int64_t n, const float* x, float* y);
 

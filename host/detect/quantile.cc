@@ -89,9 +89,11 @@ double quantile(const Scores& scores, double q) {
   return value;
 }
 
-double streamed_quantile(uint64_t count, double q,
-                         const std::function<void(const std::function<void(float)>&)>& pass) {
-  const QuantilePosition position = quantile_position(count, q);
+std::array<double, 2> streamed_order_statistics(uint64_t count, uint64_t lower_rank,
+                                                uint64_t upper_rank, const ScorePass& pass) {
+  if (upper_rank >= count || lower_rank > upper_rank) {
+    throw Error("of {} scores there are no ranks {} and {}", count, lower_rank, upper_rank);
+  }
   Histogram high(kBins);
   uint64_t seen = 0;
   pass([&](float score) {
@@ -104,8 +106,8 @@ double streamed_quantile(uint64_t count, double q,
   });
   if (seen != count) throw Error("a quantile of {} scores was asked for, {} came", count, seen);
 
-  const Bin lower = bin_of(high, position.lower);
-  const Bin upper = bin_of(high, position.upper);
+  const Bin lower = bin_of(high, lower_rank);
+  const Bin upper = bin_of(high, upper_rank);
   Histogram low_of_lower(kBins);
   Histogram low_of_upper(kBins);
   uint64_t seen_lower = 0;
@@ -129,7 +131,14 @@ double streamed_quantile(uint64_t count, double q,
   const auto value = [](const Bin& bin, const Histogram& low) {
     return static_cast<double>(value_of_bits(bin.index << 16 | bin_of(low, bin.rank).index));
   };
-  return quantile_lerp(value(lower, low_of_lower), value(upper, low_of_upper), position.fraction);
+  return {value(lower, low_of_lower), value(upper, low_of_upper)};
+}
+
+double streamed_quantile(uint64_t count, double q, const ScorePass& pass) {
+  const QuantilePosition position = quantile_position(count, q);
+  const auto [lower, upper] =
+      streamed_order_statistics(count, position.lower, position.upper, pass);
+  return quantile_lerp(lower, upper, position.fraction);
 }
 
 }  // namespace oddity

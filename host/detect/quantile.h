@@ -1,6 +1,7 @@
 // Quantiles as NumPy computes them (method "linear"), in float64.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -29,11 +30,18 @@ double quantile_lerp(double a, double b, double t);
 double quantile(std::span<const float> scores, double q);
 double quantile(const Scores& scores, double q);
 
-/// The same of scores too many for memory: `pass` gives every one of the `count` scores, in any
-/// order, to the function it is handed; it is called twice. Takes about 2 MB whatever `count` is.
-/// Throws ArgumentError for q outside [0,1], Error for no scores, one that is not finite, another
-/// number of them than `count`, or others in the second pass than in the first.
-double streamed_quantile(uint64_t count, double q,
-                         const std::function<void(const std::function<void(float)>&)>& pass);
+/// Scores too many for memory: gives every one of them, in any order, to the function it is handed;
+/// may be called again and again.
+using ScorePass = std::function<void(const std::function<void(float)>&)>;
+
+/// The order statistics of ranks `lower` ≤ `upper` of `count` scores, 0 the smallest; two passes
+/// and about 2 MB whatever `count` is. Throws Error where a rank is not below `count`, a score is
+/// not finite, there are not `count` of them, or others come in the second pass than in the first.
+std::array<double, 2> streamed_order_statistics(uint64_t count, uint64_t lower, uint64_t upper,
+                                                const ScorePass& pass);
+
+/// quantile() of such scores. Throws ArgumentError for q outside [0,1], Error for no scores and as
+/// streamed_order_statistics() does.
+double streamed_quantile(uint64_t count, double q, const ScorePass& pass);
 
 }  // namespace oddity

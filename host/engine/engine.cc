@@ -104,6 +104,13 @@ void Network::reconstruct(const Images& images, Range range, std::span<float> ou
   do_reconstruct(images, range, out);
 }
 
+void Network::pixel_errors(const Images& images, Range range, std::span<float> out) {
+  check_range(images, range);
+  check_size("pixel errors", out.size(),
+             range.size() * static_cast<size_t>(architecture_.image().size()));
+  do_pixel_errors(images, range, out);
+}
+
 std::vector<SelfTestResult> Engine::selftest(const Architecture&) { return {}; }
 
 std::unique_ptr<Images> Engine::upload(const ImageView& images, std::string_view name) {

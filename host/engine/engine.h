@@ -139,6 +139,8 @@ class Network {
   void decode(std::span<const float> latent, std::span<float> out);
   /// Reconstructions [range, H, W, C] in (0,1).
   void reconstruct(const Images& images, Range range, std::span<float> out);
+  /// What the score is the mean of: (x − reconstruction)², [range, H, W, C] in [0,1].
+  void pixel_errors(const Images& images, Range range, std::span<float> out);
 
   /// Copies of the state, for files and tests.
   Weights weights() const { return do_weights(); }
@@ -156,6 +158,7 @@ class Network {
   virtual void do_encode(const Images&, Range, std::span<float> out) = 0;
   virtual void do_decode(std::span<const float> latent, std::span<float> out) = 0;
   virtual void do_reconstruct(const Images&, Range, std::span<float> out) = 0;
+  virtual void do_pixel_errors(const Images&, Range, std::span<float> out) = 0;
   virtual Weights do_weights() const = 0;
   virtual OptimizerState do_optimizer() const = 0;
 

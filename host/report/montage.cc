@@ -76,12 +76,6 @@ Layout lay_out(const ImageShape& shape, size_t images) {
   return layout;
 }
 
-/// The reference's (value · 255).astype("uint8"). What is outside [0,1], which no image should be,
-/// is drawn as the nearest end; NaN as black.
-uint8_t to_byte(float value) {
-  return value > 0 ? static_cast<uint8_t>(std::min(value, 1.0F) * 255.0F) : uint8_t{0};
-}
-
 /// Draws `image` [H,W,C] in [0,1], enlarged, with its top left corner at (left, top).
 void draw(Picture& picture, const Layout& layout, uint32_t left, uint32_t top, const float* image,
           int64_t channels) {

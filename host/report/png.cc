@@ -2,6 +2,7 @@
 
 #include <spng.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -23,6 +24,40 @@ Picture::Picture(uint32_t picture_width, uint32_t picture_height, uint32_t pictu
       height(picture_height),
       channels(picture_channels),
       pixels(size_t{width} * height * channels, background) {}
+
+uint8_t to_byte(float value) {
+  return value > 0 ? static_cast<uint8_t>(std::min(value, 1.0F) * 255.0F) : uint8_t{0};
+}
+
+Picture picture_of(std::span<const float> image, const ImageShape& shape) {
+  const uint32_t shown = shape.channels == 3 ? 3 : 1;
+  Picture picture(static_cast<uint32_t>(shape.width), static_cast<uint32_t>(shape.height), shown);
+  const auto channels = static_cast<size_t>(shape.channels);
+  for (size_t i = 0; i < picture.pixels.size(); ++i) {
+    picture.pixels[i] = to_byte(image[i / shown * channels + i % shown]);
+  }
+  return picture;
+}
+
+Picture shrunk(const Picture& picture, uint32_t side) {
+  const uint32_t k = (std::max(picture.width, picture.height) + side - 1) / side;
+  if (k <= 1) return picture;
+  Picture result((picture.width + k - 1) / k, (picture.height + k - 1) / k, picture.channels);
+  for (uint32_t y = 0; y < result.height; ++y) {
+    for (uint32_t x = 0; x < result.width; ++x) {
+      for (uint32_t c = 0; c < picture.channels; ++c) {
+        uint64_t sum = 0, count = 0;
+        for (uint32_t v = y * k; v < std::min(picture.height, (y + 1) * k); ++v) {
+          for (uint32_t u = x * k; u < std::min(picture.width, (x + 1) * k); ++u, ++count) {
+            sum += picture.pixels[(size_t{v} * picture.width + u) * picture.channels + c];
+          }
+        }
+        result.at(x, y)[c] = static_cast<uint8_t>((sum + count / 2) / count);
+      }
+    }
+  }
+  return result;
+}
 
 std::string encode_png(const Picture& picture) {
   const std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> context(spng_ctx_new(SPNG_CTX_ENCODER),

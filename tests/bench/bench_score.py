@@ -1,12 +1,13 @@
 """Scoring a million images: memory that does not grow with their number, and cores that do not wait.
 
-    python3 tests/bench/bench_score.py [--images 1000000] [--kinds tar folder npy] [--scratch DIR]
+    python3 tests/bench/bench_score.py [--images 1000000] [--pairs 3] [--kinds tar folder npy] [--scratch DIR]
 
 Digits of the embedded MNIST, over and over, as a tar of PNG, a folder of PNG and an NPY. Each is scored at a
 tenth of the number and at the whole of it. Prints, and holds against what is asked for:
 - the peak of anonymous memory, whole against tenth: at most 10 % more (folders: 64 bytes a file more)
 - images a second from the start of the process to the files on the disk, against what the cores could do
-  if they never waited: cores / (CPU seconds an image of all stages, by `oddity bench` on the tenth): at least 90 %
+  if they never waited: cores / (CPU seconds an image of all stages, by `oddity bench`): at least 90 %. Both on
+  the tenth, in turns, as machines change their speed within minutes: the median of the pairs' ratios
 Exit code 1 where one of these fails. Needs 5 GB in the scratch folder, which is emptied again.
 """
 
@@ -15,6 +16,7 @@ import gzip
 import json
 import os
 import shutil
+import statistics
 import struct
 import subprocess
 import sys
@@ -103,6 +105,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=processes.ROOT / "build/bin/oddity")
     parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--kinds", nargs="+", default=["tar", "folder", "npy"])
     parser.add_argument("--scratch", type=Path)
     arguments = parser.parse_args()
@@ -121,7 +124,7 @@ def main():
              "--vis", scratch / "vis.png", "--plot", scratch / "plot.png",
              "--history", scratch / "history.csv"])
         for kind in arguments.kinds:
-            peaks = {}
+            peaks, shares = {}, []
             for count in (arguments.images // 10, arguments.images):
                 images = scratch / f"images.{kind}"
                 make(kind, images, count, pictures, pixels)
@@ -130,35 +133,37 @@ def main():
                                              "-o", table, "--force", "--progress", "none"])
                 print(f"{kind}, {count:,} images: {seconds:.1f} s, "
                       f"{peaks[count] / 2**20:.1f} MiB", file=sys.stderr, flush=True)
-                if count < arguments.images:
+                for _ in range(arguments.pairs if count < arguments.images else 0):
                     bench = json.loads(subprocess.run(
                         [program, "bench", "-m", model, "--images", images, "--count", str(count),
                          "--repeats", "1", "--json"],
                         check=True, capture_output=True, text=True).stdout)
+                    cpu = sum(stage["cpu_microseconds"] for stage in bench["stages"]
+                              if stage["stage"] != "end to end")
+                    pair, _ = run([program, "score", "-m", model, "--images", images, "-o", table,
+                                   "--force", "--progress", "none"])
+                    shares.append(count / pair / (cores / cpu * 1e6))
                 shutil.rmtree(images) if images.is_dir() else images.unlink()
             small, large = peaks.values()
             allowed = small * MEMORY_RATIO
             if kind == "folder":
                 allowed += (arguments.images - arguments.images // 10) * BYTES_A_FILE
-            rate = arguments.images / seconds
-            cpu = sum(stage["cpu_microseconds"] for stage in bench["stages"]
-                      if stage["stage"] != "end to end")
-            bound = cores / cpu * 1e6
+            share = statistics.median(shares)
             rows.append({"kind": kind, "images": arguments.images, "seconds": seconds,
-                         "images_per_second": rate, "bound": bound, "share": rate / bound,
-                         "peak_tenth": small, "peak": large, "stages": bench["stages"]})
+                         "images_per_second": arguments.images / seconds, "share": share,
+                         "shares": shares, "peak_tenth": small, "peak": large, "stages": bench["stages"]})
             if large > allowed:
                 failures.append(f"{kind}: {large / 2**20:.1f} MiB of anonymous memory, "
                                 f"{allowed / 2**20:.1f} allowed")
-            if rate < SHARE * bound:
-                failures.append(f"{kind}: {rate / bound:.0%} of what the cores could do")
+            if not share >= SHARE:
+                failures.append(f"{kind}: {share:.0%} of what the cores could do")
 
     print(f"{arguments.images:,} images of 28x28, {processes.machine()}; load before {load:.1f}\n")
-    print("| set | images/s | cores ÷ CPU time | share | peak memory at a tenth, MiB | at all, MiB |")
+    print("| set | images/s | of what the cores could do | lowest–highest | peak memory at a tenth, MiB | at all, MiB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for row in rows:
-        print(f"| {row['kind']} | {row['images_per_second']:,.0f} | {row['bound']:,.0f} "
-              f"| {row['share']:.0%} | {row['peak_tenth'] / 2**20:.1f} "
+        print(f"| {row['kind']} | {row['images_per_second']:,.0f} | {row['share']:.0%} "
+              f"| {min(row['shares']):.0%}–{max(row['shares']):.0%} | {row['peak_tenth'] / 2**20:.1f} "
               f"| {row['peak'] / 2**20:.1f} |")
     print("\n| set | stage | µs an image | CPU µs an image |\n| --- | --- | ---: | ---: |")
     for row in rows:

@@ -133,7 +133,7 @@ TEST_F(FindTest, Json) {
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_EQ(json["images"], 60);
   EXPECT_EQ(json["shape"], (std::vector<int>{8, 6, 1}));
-  EXPECT_EQ(json["quantile"], 0.95);
+  EXPECT_EQ(json["threshold_parameter"], 0.95);
   EXPECT_EQ(json["threshold_origin"], "quantile of this run");
   EXPECT_EQ(json["outliers"], 3);
   EXPECT_EQ(json["found"].size(), 3u);

@@ -101,7 +101,7 @@ TEST_F(ScoreTest, TheQuantileOfARunIsThatOfItsScores) {
   const ProgramResult keras =
       run({"score", "-m", "keras.h5", "--images", "set.npy", "-o", "keras.jsonl"});
   EXPECT_THAT(keras.out, HasSubstr("[INFO] 1 outliers found"));
-  EXPECT_EQ(record("keras.jsonl")["quantile"], 0.999);
+  EXPECT_EQ(record("keras.jsonl")["threshold_parameter"], 0.999);
 }
 
 TEST_F(ScoreTest, BadImagesAreRows) {

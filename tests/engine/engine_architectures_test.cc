@@ -1,6 +1,7 @@
 // Engines against the reference, on networks of every odd extent: channels that fill no vector,
 // images that are not square, batches that are not full, one image, one pixel.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "engine/engine_test.h"
@@ -61,6 +62,12 @@ TEST_P(EngineTest, InferenceOfOddShapes) {
     EXPECT_TRUE(all_near(reconstruction(*network, *images, all), pass.reconstruction.values,
                          {.absolute = 2e-6}));
     EXPECT_TRUE(all_near(scores(*network, *images), pass.scores, {.relative = 3e-6}));
+    std::vector<double> errors = widen(pixels).values;
+    for (size_t i = 0; i < errors.size(); ++i) {
+      errors[i] = std::pow(errors[i] - pass.reconstruction.values[i], 2);
+    }
+    // Twice the reconstruction's noise, as its derivative is at most 2.
+    EXPECT_TRUE(all_near(pixel_errors(*network, *images, all), errors, {.absolute = 4e-6}));
     std::vector<float> decoded(pass.reconstruction.values.size());
     network->decode(std::vector<float>(codes.values.begin(), codes.values.end()), decoded);
     EXPECT_TRUE(all_near(decoded, pass.reconstruction.values, {.absolute = 2e-6}));

@@ -79,6 +79,7 @@ TEST_P(EngineTest, ScoresDoNotDependOnTheRangeOrTheOrder) {
   const std::vector<float> whole = scores(*network, *images);
   const std::vector<float> codes = latent(*network, *images, {0, 67});
   const std::vector<float> reconstructions = reconstruction(*network, *images, {0, 67});
+  const std::vector<float> errors = pixel_errors(*network, *images, {0, 67});
   for (const Range range : {Range{0, 1}, Range{66, 67}, Range{5, 5}, Range{3, 34}, Range{31, 64}}) {
     const auto part = [&](const std::vector<float>& all) {
       const size_t each = all.size() / 67;
@@ -87,6 +88,7 @@ TEST_P(EngineTest, ScoresDoNotDependOnTheRangeOrTheOrder) {
     EXPECT_EQ(scores(*network, *images, range), part(whole));
     EXPECT_EQ(latent(*network, *images, range), part(codes));
     EXPECT_EQ(reconstruction(*network, *images, range), part(reconstructions));
+    EXPECT_EQ(pixel_errors(*network, *images, range), part(errors));
   }
 
   TestImages<uint8_t> reversed{pixels.shape, {}};

@@ -41,6 +41,12 @@ std::vector<float> reconstruction(Network& network, const Images& images, Range 
   return result;
 }
 
+std::vector<float> pixel_errors(Network& network, const Images& images, Range range) {
+  std::vector<float> result(range.size() * static_cast<size_t>(images.shape().size()));
+  network.pixel_errors(images, range, result);
+  return result;
+}
+
 Weights gradients_of_first_step(const Network& network) {
   const OptimizerState state = network.optimizer();
   EXPECT_EQ(state.step, 1);

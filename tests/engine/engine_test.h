@@ -49,6 +49,7 @@ std::vector<float> scores(Network& network, const Images& images, Range range);
 std::vector<float> scores(Network& network, const Images& images);
 std::vector<float> latent(Network& network, const Images& images, Range range);
 std::vector<float> reconstruction(Network& network, const Images& images, Range range);
+std::vector<float> pixel_errors(Network& network, const Images& images, Range range);
 
 /// The gradients of the only step made since a zero state: Adam's first moment is a tenth of them.
 Weights gradients_of_first_step(const Network& network);

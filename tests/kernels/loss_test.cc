@@ -174,6 +174,26 @@ TEST(Loss, APerfectReconstructionHasNoErrorAndNoGradient) {
             (Result{std::vector<float>(2, 0.0f), std::vector<float>(10, 0.0f)}));
 }
 
+TEST(SquaredDifference, IsTheSquareOfTheDifference) {
+  SCOPED_TRACE("seed " + std::to_string(kSeed));
+  for (const int64_t n : {1, 3, 4, 31, 33, 257, 5003}) {
+    const auto a = random_values(n, 4), b = random_values(n, 5);
+    std::vector<float> expected(a.size());
+    for (size_t i = 0; i < a.size(); ++i) expected[i] = (a[i] - b[i]) * (a[i] - b[i]);
+    const DeviceArray<float> device_a(a), device_b(b);
+    DeviceArray<float> apart(n), in_a(a), in_b(b);
+    for (int i = 0; i < 2; ++i) {
+      squared_difference(nullptr, n, device_a.data(), device_b.data(), apart.data());
+    }
+    squared_difference(nullptr, n, in_a.data(), device_b.data(), in_a.data());
+    squared_difference(nullptr, n, device_a.data(), in_b.data(), in_b.data());
+    // One subtraction and one product: nothing to round differently.
+    EXPECT_EQ(apart.download(), expected);
+    EXPECT_EQ(in_a.download(), expected);
+    EXPECT_EQ(in_b.download(), expected);
+  }
+}
+
 TEST(SigmoidKernel, IsTheReferences) {
   SCOPED_TRACE("seed " + std::to_string(kSeed));
   for (const int64_t n : {1, 3, 4, 31, 33, 257, 5003}) {

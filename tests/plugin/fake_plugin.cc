@@ -89,6 +89,10 @@ class FakeNetwork final : public Network {
     fail_if_at("reconstruct");
     network_->reconstruct(images, range, out);
   }
+  void do_pixel_errors(const Images& images, Range range, std::span<float> out) override {
+    fail_if_at("pixel errors");
+    network_->pixel_errors(images, range, out);
+  }
   Weights do_weights() const override { return network_->weights(); }
   OptimizerState do_optimizer() const override { return network_->optimizer(); }
 

@@ -204,6 +204,21 @@ class CpuNetwork final : public Network {
     });
   }
 
+  void do_pixel_errors(const Images& images, Range range, std::span<float> out) override {
+    do_reconstruct(images, range, out);
+    const ImageView view = view_of(images);
+    const auto size = static_cast<size_t>(architecture().image().size());
+    std::vector<float> x(size);
+    for (size_t i = 0; i < range.size(); ++i) {
+      to_float(view, range.begin + i, x.data());
+      float* const errors = out.data() + i * size;
+      for (size_t k = 0; k < size; ++k) {
+        const float difference = x[k] - errors[k];
+        errors[k] = difference * difference;
+      }
+    }
+  }
+
   Weights do_weights() const override {
     Weights weights(architecture());
     unpack(plan_, parameters_.weights.get(), parameters_.moving.get(), weights);

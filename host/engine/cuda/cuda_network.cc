@@ -252,6 +252,18 @@ void CudaNetwork::do_reconstruct(const Images& images, Range range, std::span<fl
              });
 }
 
+void CudaNetwork::do_pixel_errors(const Images& images, Range range, std::span<float> out) {
+  const auto begin = static_cast<int64_t>(range.begin);
+  NoProgress silent;
+  for_blocks(static_cast<int64_t>(range.size()), silent,
+             [&](Inference& engine, int64_t first, int64_t count) {
+               engine.load_images(source_of(images), nullptr, begin + first, count);
+               engine.encode(count);
+               copy_to_host(engine.pixel_errors(count), out, first * plan_.image,
+                            count * plan_.image);
+             });
+}
+
 void CudaNetwork::copy_to_host(const float* from, std::span<float> out, int64_t offset,
                                int64_t count) const {
   check(cudaMemcpyAsync(out.data() + offset, from, static_cast<size_t>(count) * sizeof(float),

@@ -42,6 +42,7 @@ class CudaNetwork final : public Network {
   void do_encode(const Images& images, Range range, std::span<float> out) override;
   void do_decode(std::span<const float> latent, std::span<float> out) override;
   void do_reconstruct(const Images& images, Range range, std::span<float> out) override;
+  void do_pixel_errors(const Images& images, Range range, std::span<float> out) override;
   Weights do_weights() const override;
   OptimizerState do_optimizer() const override;
 

@@ -118,6 +118,12 @@ float* Inference::decode(int64_t count) {
   return x;
 }
 
+float* Inference::pixel_errors(int64_t count) {
+  float* const y = decode(count);
+  kernels::squared_difference(stream_, count * plan_.image, y, images_.data(), y);
+  return y;
+}
+
 void Inference::score(int64_t count, float* errors) {
   encode(count);
   kernels::sigmoid_mse(stream_, count, plan_.image, logits(count), images_.data(), errors);

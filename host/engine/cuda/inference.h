@@ -31,6 +31,8 @@ class Inference {
   float* latent() const { return latent_.data(); }
   /// Reconstructions [count, image] in [0,1] of the latent vectors.
   float* decode(int64_t count);
+  /// (x − reconstruction)² [count, image] of the images loaded and the latent vectors.
+  float* pixel_errors(int64_t count);
   /// Scores of the images loaded, to `errors` [count] in device memory.
   void score(int64_t count, float* errors);
 

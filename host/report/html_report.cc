@@ -1,0 +1,206 @@
+#include "report/html_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <kainjow/mustache.hpp>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "files/atomic_file.h"
+#include "report/chart.h"
+#include "report/report_template.h"
+
+namespace oddity {
+namespace {
+
+using kainjow::mustache::data;
+
+constexpr size_t kMostPictureBytes = size_t{4} << 20;
+constexpr uint32_t kLargestSide = 160;
+constexpr uint32_t kSmallestSide = 24;
+
+std::string base64(std::string_view bytes) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<uint8_t>(bytes[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+/// A picture as the page holds it.
+struct Shown {
+  std::string uri;
+  uint32_t width, height;
+};
+
+Shown show(const Picture& picture, uint32_t side) {
+  const Picture small = shrunk(picture, side);
+  return {"data:image/png;base64," + base64(encode_png(small)), small.width, small.height};
+}
+
+using Group = const std::vector<ReportImage>*;
+
+/// The three pictures of every image, at the largest side at which all together are not too large.
+std::vector<Shown> show_all(std::initializer_list<Group> groups) {
+  for (uint32_t side = kLargestSide;; side = side * 3 / 4) {
+    std::vector<Shown> shown;
+    size_t bytes = 0;
+    for (const Group group : groups) {
+      for (const ReportImage& image : *group) {
+        for (const Picture* picture : {&image.original, &image.reconstruction, &image.errors}) {
+          shown.push_back(show(*picture, side));
+          bytes += shown.back().uri.size();
+        }
+      }
+    }
+    if (bytes <= kMostPictureBytes || side <= kSmallestSide) return shown;
+  }
+}
+
+/// A score as a person reads it: four significant digits.
+std::string short_score(double score) { return fmt::format("{:.4g}", score); }
+
+data cards(const std::vector<ReportImage>& images, double threshold,
+           std::vector<Shown>::const_iterator& shown) {
+  data list(data::type::list);
+  for (const ReportImage& image : images) {
+    data card;
+    const auto score = static_cast<double>(image.score);
+    card.set("name", printable(std::string_view(image.name)));
+    card.set("score", short_score(score));
+    if (std::isfinite(threshold) && threshold > 0) {
+      card.set("ratio", fmt::format("{:.2f} × threshold", score / threshold));
+    }
+    if (!image.note.empty()) card.set("note", printable(std::string_view(image.note)));
+    for (const char* const which : {"original", "reconstruction", "errors"}) {
+      // Small images are enlarged: by whole factors, their pixels stay squares.
+      const uint32_t side = std::max(shown->width, shown->height);
+      const uint32_t factor = std::max(1U, 96 / std::max(side, 1U));
+      card.set(which, shown->uri);
+      card.set(
+          std::string(which) + "_size",
+          fmt::format("width=\"{}\" height=\"{}\"", shown->width * factor, shown->height * factor));
+      ++shown;
+    }
+    list.push_back(card);
+  }
+  return list;
+}
+
+data problems(const std::vector<ReportProblem>& all) {
+  data list(data::type::list);
+  for (const ReportProblem& problem : all) {
+    data entry;
+    entry.set("status", problem.status);
+    entry.set("count", with_thousands(static_cast<int64_t>(problem.count)));
+    data examples(data::type::list);
+    for (const auto& [path, reason] : problem.examples) {
+      data example;
+      example.set("path", printable(std::string_view(path)));
+      example.set("reason", printable(std::string_view(reason)));
+      examples.push_back(example);
+    }
+    entry.set("examples", examples);
+    if (problem.count > problem.examples.size()) {
+      entry.set("more",
+                with_thousands(static_cast<int64_t>(problem.count - problem.examples.size())));
+    }
+    list.push_back(entry);
+  }
+  return list;
+}
+
+/// The headline, its numbers first: "7 of 6,809 images", "score 0.029 or more".
+struct Verdict {
+  std::string numbers, rest;
+};
+
+Verdict verdict(const Report& report) {
+  const std::string images = with_thousands(static_cast<int64_t>(report.images));
+  const std::string none = fmt::format("None of {} images", images);
+  if (report.scores.total() == 0) return {none, "could be scored"};
+  if (!std::isfinite(report.threshold)) return {none, "is flagged"};
+  const std::string rest = fmt::format("score {} or more", short_score(report.threshold));
+  if (report.outliers == 0) return {none, rest};
+  return {
+      fmt::format("{} of {} images", with_thousands(static_cast<int64_t>(report.outliers)), images),
+      rest};
+}
+
+std::string counted(std::string_view what, size_t shown, uint64_t all) {
+  return shown == all ? fmt::format("{} {}", with_thousands(static_cast<int64_t>(all)), what)
+                      : fmt::format("{} {}, the {} highest scores",
+                                    with_thousands(static_cast<int64_t>(all)), what, shown);
+}
+
+/// A section that is left out where it would show nothing.
+void set_section(data& page, const char* name, bool shown) { page.set(name, shown); }
+
+}  // namespace
+
+void write_report(const std::filesystem::path& path, const Report& report) {
+  data page;
+  page.set("title", printable(std::string_view(report.title)));
+  const auto [numbers, rest] = verdict(report);
+  page.set("numbers", numbers);
+  page.set("rest", rest);
+  page.set("version", report.version);
+  const bool has_threshold = std::isfinite(report.threshold);
+  set_section(page, "has_threshold", has_threshold);
+  page.set("threshold", shortest(report.threshold));
+  page.set("threshold_origin", printable(std::string_view(report.threshold_origin)));
+
+  data facts(data::type::list);
+  for (const auto& [name, value] : report.facts) {
+    data fact;
+    fact.set("name", name);
+    fact.set("value", printable(std::string_view(value)));
+    facts.push_back(fact);
+  }
+  page.set("facts", facts);
+
+  page.set("histogram", histogram_svg(report.scores, report.training_scores, report.threshold));
+  set_section(page, "has_scores", report.scores.total() > 0);
+  set_section(page, "has_training", report.training_scores.total() > 0);
+  page.set("loss_chart", loss_svg(report.loss, report.validation_loss));
+  set_section(page, "has_loss", !report.loss.empty());
+  set_section(page, "has_validation", !report.validation_loss.empty());
+
+  const std::vector<Shown> shown = show_all({&report.odd, &report.borderline, &report.typical});
+  auto next = shown.begin();
+  page.set("odd", cards(report.odd, report.threshold, next));
+  page.set("borderline", cards(report.borderline, report.threshold, next));
+  page.set("typical", cards(report.typical, report.threshold, next));
+  set_section(page, "has_odd", !report.odd.empty());
+  set_section(page, "has_borderline", !report.borderline.empty());
+  set_section(page, "has_typical", !report.typical.empty());
+  page.set("odd_count", counted("flagged", report.odd.size(), report.outliers));
+
+  uint64_t bad = 0;
+  for (const ReportProblem& problem : report.problems) bad += problem.count;
+  page.set("problems", problems(report.problems));
+  page.set("problem_count", with_thousands(static_cast<int64_t>(bad)));
+  set_section(page, "has_problems", bad > 0);
+  page.set("command",
+           printable(std::string_view(fmt::format("{}", fmt::join(report.command, " ")))));
+
+  kainjow::mustache::mustache mustache{std::string(report_template())};
+  if (!mustache.is_valid()) throw Error("the report's template: {}", mustache.error_message());
+  write_file(path, mustache.render(page));
+}
+
+}  // namespace oddity
