@@ -8,7 +8,7 @@
 namespace oddity {
 
 std::array<uint8_t, 3> heat_colour(double t) {
-  constexpr double kStart = 0.5, kRotations = -1.5, kHue = 1.2;
+  constexpr double kStart = 0.5, kRotations = 0.35, kHue = 1.4;
   const double fraction = std::clamp(t, 0.0, 1.0);
   const double angle = 2 * std::numbers::pi * (kStart / 3 + kRotations * fraction);
   const double amplitude = kHue * fraction * (1 - fraction) / 2;

@@ -10,10 +10,10 @@
 
 namespace oddity {
 
-/// Black over blue, red and yellow-green to white, as brightness rises evenly: read right without
+/// Black over violet, red and orange to white, as brightness rises evenly: read right without
 /// colours, too. t in [0,1], what is outside is taken as the nearest end. The "cubehelix" of
 /// D. A. Green, "A colour scheme for the display of astronomical intensity images", Bulletin of the
-/// Astronomical Society of India 39 (2011), with start 0.5, rotations -1.5, hue 1.2, gamma 1.
+/// Astronomical Society of India 39 (2011), with start 0.5, rotations 0.35, hue 1.4, gamma 1.
 std::array<uint8_t, 3> heat_colour(double t);
 
 /// `errors` [H, W, C], none below 0, as an RGB picture: of each pixel the mean over its channels,

@@ -83,7 +83,7 @@ data cards(const std::vector<ReportImage>& images, double threshold,
     card.set("name", printable(std::string_view(image.name)));
     card.set("score", short_score(score));
     if (std::isfinite(threshold) && threshold > 0) {
-      card.set("ratio", fmt::format("{:.2f} × threshold", score / threshold));
+      card.set("ratio", fmt::format("{:.3g} × threshold", score / threshold));
     }
     if (!image.note.empty()) card.set("note", printable(std::string_view(image.note)));
     for (const char* const which : {"original", "reconstruction", "errors"}) {

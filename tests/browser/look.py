@@ -26,7 +26,8 @@ def run(chromium, scratch, options, url):
 
 
 def requests(log):
-    """Every address in Chromium's own log of the network that a page asked for."""
+    """Every address that a page asked for, from Chromium's log of the network. What the browser asks for by
+    itself has no origin."""
     text = log.read_text(errors="replace")
     if not text.rstrip().endswith("}"):  # cut off when the browser ended
         text = text.rstrip().rstrip(",") + "]}"
@@ -34,7 +35,8 @@ def requests(log):
     kinds = events["constants"]["logEventTypes"]
     started = kinds["URL_REQUEST_START_JOB"]
     return {event["params"]["url"] for event in events["events"]
-            if event["type"] == started and "url" in event.get("params", {})}
+            if event["type"] == started and "url" in event.get("params", {})
+            and event["params"].get("initiator", "not an origin") != "not an origin"}
 
 
 def overflow(chromium, page, width, height):

@@ -94,7 +94,7 @@ TEST_F(ReportTest, ScoreShowsWhatFindShows) {
   for (int i = 0; i < 60; ++i) list += fmt::format("set/{:02}.png\n", i);
   write("list", list);
   for (const std::string images : {"set", "images.npy", "-"}) {
-    const std::string name = images == "-" ? "list" : images == "set" ? "folder" : "array";
+    const std::string name = images == "-" ? "listed" : images == "set" ? "folder" : "array";
     ProgramOptions options;
     if (images == "-") options.standard_input = "list";
     const ProgramResult result =

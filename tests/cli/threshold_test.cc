@@ -71,10 +71,12 @@ TEST_F(ThresholdTest, FindAndScoreAgreeAndSayWhy) {
 }
 
 TEST_F(ThresholdTest, FalseDiscoveryRate) {
-  // Held-out scores below all but the five highest of the set.
+  // Held-out scores between the sixth and the fifth highest of the set.
   const std::vector<double> scores = sorted_scores();
   std::string table = "score\n";
-  for (int i = 0; i < 200; ++i) table += shortest(scores[54] - 1e-6 * i) + "\n";
+  for (int i = 1; i <= 200; ++i) {
+    table += shortest(scores[54] + (scores[55] - scores[54]) * i / 201) + "\n";
+  }
   write("held-out.csv", table);
   const ProgramResult found = run(find({"--fdr", ".2", "--calibration", "held-out.csv"}));
   ASSERT_EQ(found.exit_code, 0) << found.err;
