@@ -217,8 +217,8 @@ class Pipeline final : public ImageStream {
         error = std::current_exception();
       }
       const size_t bytes = slot.source.bytes.size();
-      // Memory of usual batches is used again, that of huge ones is not kept.
-      if (bytes > 2 * limits_.bytes) slot.source.bytes = {};
+      // Memory of usual batches is used again, that of huge ones is not kept (= {} would keep it).
+      if (bytes > 2 * limits_.bytes) std::vector<std::byte>().swap(slot.source.bytes);
       lock.lock();
       undecoded_ -= bytes;
       slot.error = error;

@@ -87,6 +87,18 @@ TEST_F(ScoreResumeTest, ARemovedJournalDoesNotStopTheRun) {
   EXPECT_EQ(bytes("gone.csv"), bytes("whole.csv"));
 }
 
+TEST_F(ScoreResumeTest, ARemovedFolderIsMadeAgain) {
+  ASSERT_EQ(run(score("whole.csv")).exit_code, 0);
+  std::filesystem::create_directory(folder_ / "out");
+  Program program(score("out/gone.csv"), options());
+  ASSERT_TRUE(program.wait_for_error_text(" images - "));
+  std::filesystem::remove_all(folder_ / "out");
+  const ProgramResult result = program.finish();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(bytes("out/gone.csv"), bytes("whole.csv"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/gone.csv.run.json"));
+}
+
 TEST_F(ScoreResumeTest, TwoRunsDoNotShareAJournal) {
   Program program(score("twice.csv"), options());
   ASSERT_TRUE(program.wait_for_error_text(" images - "));
