@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -41,6 +42,12 @@ bool is_harmless(char32_t code) {
   return code < 0x2066 || code > 0x2069;               // direction isolates
 }
 
+/// 0 to 15; −1 where it is no hexadecimal digit in lower case.
+int hexadecimal_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 template <typename Float>
 std::string shortest_decimal(Float value) {
   if (std::isnan(value)) return "nan";
@@ -73,6 +80,23 @@ std::string printable(std::string_view text) {
       for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<uint8_t>(byte));
     }
     text.remove_prefix(bytes.size());
+  }
+  return out;
+}
+
+std::string unescaped(std::string_view text) {
+  constexpr size_t kEscape = 4;  // \xNN
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t backslash = std::min(text.find('\\'), text.size());
+    out += text.substr(0, backslash);
+    text.remove_prefix(backslash);
+    if (text.empty()) break;
+    const int high = text.size() < kEscape || text[1] != 'x' ? -1 : hexadecimal_digit(text[2]);
+    const int low = high < 0 ? -1 : hexadecimal_digit(text[3]);
+    out += low < 0 ? '\\' : static_cast<char>(high * 16 + low);
+    text.remove_prefix(low < 0 ? 1 : kEscape);
   }
   return out;
 }

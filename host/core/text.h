@@ -20,6 +20,10 @@ std::string printable(const Path& path) {
   return printable(std::string_view(path.native()));
 }
 
+/// What printable() was made of: each \xNN, in lower case, is its byte again. Everything else
+/// stays, also a backslash that begins no such thing.
+std::string unescaped(std::string_view text);
+
 /// The shortest decimal that reads back as the same value, as Python prints it:
 /// 0.02863757349550724, 1e-05, 1.0, nan.
 std::string shortest(double value);
