@@ -28,6 +28,8 @@ class Command {
 std::unique_ptr<Command> make_train(CLI::App& program);
 std::unique_ptr<Command> make_find(CLI::App& program);
 std::unique_ptr<Command> make_score(CLI::App& program);
+std::unique_ptr<Command> make_evaluate(CLI::App& program);
+std::unique_ptr<Command> make_compare(CLI::App& program);
 std::unique_ptr<Command> make_bench(CLI::App& program);
 std::unique_ptr<Command> make_inspect(CLI::App& program);
 std::unique_ptr<Command> make_info(CLI::App& program);

@@ -41,6 +41,22 @@ TEST(Printable, EscapesInvalidUtf8ByteByByte) {
 }
 
 // Expected texts are what Python 3 prints for the same numbers.
+TEST(Unescaped, GivesBackWhatWasMadePrintable) {
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  for (const std::string& text : {all, std::string("\\x41"), std::string("\\\\"), std::string(),
+                                  std::string("Größe\xE2\x80\xA8\\")}) {
+    EXPECT_EQ(unescaped(printable(text)), text);
+  }
+}
+
+TEST(Unescaped, LeavesOtherBackslashesAlone) {
+  for (const char* text : {"\\", "a\\b", "\\x", "\\x4", "\\x4g", "\\xFF", "\\X41", "\\\\"}) {
+    EXPECT_EQ(unescaped(text), text);
+  }
+  EXPECT_EQ(unescaped("\\\\x41\\x4\\x42"), "\\A\\x4B");
+}
+
 TEST(Shortest, PrintsAsPythonDoes) {
   EXPECT_EQ(shortest(0.02863757349550724), "0.02863757349550724");
   EXPECT_EQ(shortest(1e-05), "1e-05");

@@ -1,0 +1,265 @@
+// oddity evaluate: labels from everywhere, figures, pictures.
+#include "cli/cli_fixture.h"
+#include "core/text.h"
+#include "detect/score_table.h"
+#include "support/decoded_png.h"
+
+namespace oddity::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+/// Six rows: of label 3 the first, third and last, whose scores stand on ranks 1, 3 and 4.
+constexpr const char* kTable =
+    "index,path,score,is_outlier,status,reason\n"
+    "0,3/a.png,9.0,true,ok,\n"
+    "1,1/b.png,8.0,true,ok,\n"
+    "2,3/c.png,7.0,false,ok,\n"
+    "3,1/d.png,1.0,false,ok,\n"
+    "4,1/e.png,2.0,false,ok,\n"
+    "5,3/f.png,6.0,false,ok,\n";
+// Pairs won: 3 + 2 + 2 of 9. Precisions at the anomalies: 1, 2/3, 3/4.
+constexpr double kAuroc = 7.0 / 9;
+constexpr double kAveragePrecision = (1 + 2.0 / 3 + 3.0 / 4) / 3;
+
+class EvaluateTest : public CliTest {
+ protected:
+  EvaluateTest() { write("scores.csv", kTable); }
+
+  static Arguments evaluate(const Arguments& more = {}) {
+    Arguments all = {"evaluate", "--scores", "scores.csv", "--anomaly-label", "3"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  nlohmann::json figures(const Arguments& arguments) const {
+    Arguments all = arguments;
+    all.push_back("--json");
+    const ProgramResult result = run(all);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return nlohmann::json::parse(result.out, nullptr, false);
+  }
+
+  /// The six images, with the labels of the table's paths.
+  void write_set(const std::string& name, std::vector<int64_t> index = {0, 1, 2, 3, 4, 5},
+                 std::vector<int32_t> label = {3, 1, 3, 1, 1, 3}) const {
+    Dataset dataset = make_images(index.size());
+    dataset.index = std::move(index);
+    dataset.label = std::move(label);
+    write_dataset(folder_ / name, dataset);
+  }
+
+  void expect_the_figures(const nlohmann::json& json) const {
+    EXPECT_EQ(json["anomalies"], 3);
+    EXPECT_EQ(json["others"], 3);
+    // Three sums of a few numbers in [0, 1].
+    EXPECT_NEAR(json["auroc"]["value"].get<double>(), kAuroc, 1e-15);
+    EXPECT_NEAR(json["average_precision"]["value"].get<double>(), kAveragePrecision, 1e-15);
+  }
+};
+
+TEST_F(EvaluateTest, PrintsTheFigures) {
+  const ProgramResult result = run(evaluate());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("images               3 of label 3, 3 of others\n"),
+                                HasSubstr("95 % interval, 1,000 replicates\n"),
+                                HasSubstr("AUROC                0.7778   "),
+                                HasSubstr("average precision    0.8056   "),
+                                HasSubstr("precision at 3       0.6667   "),
+                                HasSubstr("recall at 3          0.6667"),
+                                HasSubstr("threshold            the table's is_outlier\n"),
+                                HasSubstr("flagged              2, 1 of them anomalies\n"),
+                                HasSubstr("precision            0.5000   "),
+                                HasSubstr("recall               0.3333   ")));
+  EXPECT_THAT(result.err, Not(HasSubstr("left out")));
+}
+
+TEST_F(EvaluateTest, Json) {
+  const auto json = figures(evaluate());
+  expect_the_figures(json);
+  EXPECT_EQ(json["scores"], "scores.csv");
+  EXPECT_EQ(json["anomaly_labels"], std::vector<int>{3});
+  EXPECT_EQ(json["precision_at_n"]["n"], 3);
+  EXPECT_EQ(json["precision_at_n"]["value"], 2.0 / 3);
+  EXPECT_EQ(json["threshold"]["origin"], "table");
+  EXPECT_EQ(json["threshold"]["flagged"], 2);
+  EXPECT_EQ(json["threshold"]["precision"]["value"], 0.5);
+  EXPECT_EQ(json["threshold"]["recall"]["value"], 1.0 / 3);
+  EXPECT_EQ(json["bootstrap"]["replicates"], 1000);
+  EXPECT_EQ(json["bootstrap"]["seed"], 42);
+  for (const char* name : {"auroc", "average_precision", "precision_at_n"}) {
+    EXPECT_LT(json[name]["low"].get<double>(), json[name]["value"].get<double>()) << name;
+    EXPECT_GT(json[name]["high"].get<double>(), json[name]["value"].get<double>()) << name;
+  }
+}
+
+TEST_F(EvaluateTest, TakesLabelsFromWhereverTheyAre) {
+  write("bare.csv", "index,score\n0,9\n1,8\n2,7\n3,1\n4,2\n5,6\n");
+  const auto bare = [&](const Arguments& labels) {
+    Arguments all = {"evaluate", "--scores", "bare.csv", "--anomaly-label", "3"};
+    all.insert(all.end(), labels.begin(), labels.end());
+    return figures(all);
+  };
+  write_set("set.npz");
+  expect_the_figures(bare({"-d", "set.npz"}));
+  write("by_index.csv", "label,index\n3,5\n1,3\n3,0\n1,1\n1,4\n3,2\n7,900\n");
+  expect_the_figures(bare({"--labels", "by_index.csv"}));
+  write("labels.idx", std::string("\0\0\x08\x01\0\0\0\x06\3\1\3\1\1\3", 14));
+  expect_the_figures(bare({"--labels", "labels.idx"}));
+  write("by_path.csv",
+        "path,label\n3/a.png,3\n1/b.png,1\n3/c.png,3\n1/d.png,1\n1/e.png,1\n3/f.png,3\n");
+  expect_the_figures(figures(evaluate({"--labels", "by_path.csv"})));
+  // A table without indices is in the order of the set.
+  write_scores(folder_ / "bare.npy", std::vector<int64_t>(6), std::vector<float>{9, 8, 7, 1, 2, 6},
+               9);
+  for (const char* labels : {"labels.idx", "by_index.csv"}) {
+    expect_the_figures(
+        figures({"evaluate", "--scores", "bare.npy", "--anomaly-label", "3", "--labels", labels}));
+  }
+}
+
+// find numbers rows as the set it was drawn from does, score by their place.
+TEST_F(EvaluateTest, HoldsTheDataSetAgainstTheTable) {
+  write_set("drawn.npz", {10, 11, 12, 13, 14, 15});
+  expect_the_figures(figures(evaluate({"-d", "drawn.npz"})));
+  write("scores.csv", "index,score\n10,9\n11,8\n12,7\n13,1\n14,2\n15,6\n");
+  expect_the_figures(figures(evaluate({"-d", "drawn.npz"})));
+  write("scores.csv", "index,score\n10,9\n11,8\n12,7\n13,1\n15,2\n14,6\n");
+  expect_error(run(evaluate({"-d", "drawn.npz"})), 1,
+               {"row 4 of scores.csv is of index 15", "image 4 of drawn.npz of 14"});
+  write_set("five.npz", {0, 1, 2, 3, 4}, {3, 1, 3, 1, 1});
+  expect_error(run(evaluate({"-d", "five.npz"})), 1,
+               {"scores.csv holds 6 rows", "five.npz 5 images"});
+  write_set("unlabelled.npz", {10, 11, 12, 13, 15, 14}, std::vector<int32_t>(6, kUnknownLabel));
+  expect_error(run(evaluate({"-d", "unlabelled.npz"})), 1, {"unlabelled.npz holds no labels"});
+}
+
+TEST_F(EvaluateTest, LeavesOutWhatHasNoScoreOrLabel) {
+  write("scores.csv", std::string(kTable) + "6,3/g.png,,,truncated,\n7,x/h.png,5.0,false,ok,\n");
+  const ProgramResult result = run(evaluate({"--json"}));
+  const auto json = nlohmann::json::parse(result.out);
+  expect_the_figures(json);
+  EXPECT_EQ(json["without_score"], 1);
+  EXPECT_EQ(json["without_label"], 1);
+  EXPECT_THAT(result.err,
+              HasSubstr("2 of 8 rows are left out: 1 without a score, 1 without a label"));
+}
+
+TEST_F(EvaluateTest, KnowsThresholdsFromThreePlaces) {
+  EXPECT_EQ(figures(evaluate({"--threshold", "7"}))["threshold"]["flagged"], 3)
+      << "at it is flagged";
+  write_scores(folder_ / "bare.npy", std::vector<int64_t>(6), std::vector<float>{9, 8, 7, 1, 2, 6},
+               9);
+  write_set("set.npz");
+  const Arguments bare{"evaluate", "--scores", "bare.npy", "-d", "set.npz", "--anomaly-label", "3"};
+  EXPECT_TRUE(figures(bare)["threshold"].is_null());
+  EXPECT_THAT(run(bare).out, HasSubstr("none known: give --threshold"));
+  write("bare.npy.run.json", R"({"threshold": 6.5})");
+  EXPECT_EQ(figures(bare)["threshold"]["origin"], "record");
+  EXPECT_EQ(figures(bare)["threshold"]["flagged"], 3);
+  EXPECT_THAT(run(bare).out, HasSubstr("6.5, of the run's record"));
+  write("bare.npy.run.json", R"({"threshold": null})");
+  EXPECT_TRUE(figures(bare)["threshold"].is_null());
+  write("bare.npy.run.json", R"({"threshold": "high"})");
+  expect_error(run(bare), 1, {"bare.npy.run.json: the threshold is no number"});
+  write("bare.npy.run.json", "[");
+  expect_error(run(bare), 1, {"bare.npy.run.json is not the record of a run"});
+}
+
+TEST_F(EvaluateTest, WithoutAFlagPrecisionIsNotDefined) {
+  const auto json = figures(evaluate({"--threshold", "10"}));
+  EXPECT_TRUE(json["threshold"]["precision"]["value"].is_null());
+  EXPECT_EQ(json["threshold"]["recall"]["value"], 0);
+  EXPECT_THAT(run(evaluate({"--threshold", "10"})).out,
+              HasSubstr("precision            not defined: no image is flagged\n"));
+}
+
+TEST_F(EvaluateTest, TheBootstrapIsTheSameWhateverTheThreads) {
+  const std::string one = run(evaluate({"--threads", "1"})).out;
+  EXPECT_EQ(run(evaluate({"--threads", "3"})).out, one);
+  EXPECT_NE(run(evaluate({"--seed", "7"})).out, one);
+  const auto none = figures(evaluate({"--bootstrap", "0"}));
+  expect_the_figures(none);
+  EXPECT_TRUE(none["auroc"]["low"].is_null());
+  EXPECT_THAT(run(evaluate({"--bootstrap", "0"})).out, HasSubstr("AUROC                0.7778\n"));
+}
+
+TEST_F(EvaluateTest, DrawsTheCurves) {
+  const ProgramResult result = run(evaluate({"--curves", "curves.png"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_GT(read_png(folder_ / "curves.png").width, 1000u);
+  EXPECT_THAT(result.err, HasSubstr("curves.png"));
+  EXPECT_EQ(run(evaluate({"--curves", "curves.svg"})).exit_code, 0);
+  EXPECT_THAT(bytes("curves.svg"), HasSubstr("<svg"));
+  EXPECT_EQ(figures(evaluate({"--curves", "curves.svg"}))["curves"], "curves.svg");
+}
+
+TEST_F(EvaluateTest, NamesLabelsThatAreNotThere) {
+  expect_error(run({"evaluate", "--scores", "scores.csv", "--anomaly-label", "3", "7"}), 1,
+               {"--anomaly-label 7", "scores.csv", "there are 1, 3"});
+  expect_error(run({"evaluate", "--scores", "scores.csv", "--anomaly-label", "3", "1"}), 1,
+               {"6 are of labels 3, 1, 0 of others"});
+  write("scores.csv", "path,score\n3/a.png,\n1/b.png,1\n");
+  expect_error(run(evaluate()), 1, {"0 are of label 3, 1 of others"});
+  write("scores.csv", "path,score\na.png,1\n");
+  expect_error(run(evaluate()), 1, {"scores.csv holds no path", "--dataset or --labels"});
+}
+
+TEST_F(EvaluateTest, RefusesOtherLabelFiles) {
+  struct Case {
+    std::string text;
+    std::vector<std::string> parts;
+  };
+  for (const auto& [text, parts] : std::vector<Case>{
+           {"path,class\na,1\n", {"labels.csv:1", "path, class", "path,label or index,label"}},
+           {"index,label\n0,1\n0,2\n", {"labels.csv:3: 0 is there twice"}},
+           {"index,label\n0,one\n", {"labels.csv:2: label \"one\""}},
+           {"index,label\n0,-2\n", {"labels.csv:2: label \"-2\""}},
+           {"index,label\n0,99999999999\n", {"labels.csv:2: label"}},
+           {"index,label\nx,1\n", {"labels.csv:2: index \"x\""}},
+           {"index,label\n77,1\n", {"labels.csv labels no image of scores.csv"}},
+           {std::string("\0\0\x08\x01\0\0\0\x01\3", 9), {"index 1", "labels.csv 1 labels"}},
+       }) {
+    write("labels.csv", text);
+    expect_error(run(evaluate({"--labels", "labels.csv"})), 1, parts);
+  }
+  write("scores.csv", "score\n1\n2\n");
+  write("labels.csv", "path,label\na,1\n");
+  expect_error(run(evaluate({"--labels", "labels.csv"})), 1, {"by path", "scores.csv holds none"});
+  write("labels.csv", std::string("\0\0\x08\x01\0\0\0\x01\3", 9));
+  expect_error(run(evaluate({"--labels", "labels.csv"})), 1, {"2 rows", "labels.csv 1 labels"});
+}
+
+TEST_F(EvaluateTest, HostileNamesAreHarmless) {
+  const std::string name = "s\"\n\x1b[31m\xff.csv";
+  write(name, "path,score,status\n\"3/a\\x0a\"\"b.png\",2,ok\n1/\\xff.png,1,ok\n");
+  write("labels.csv", "path,label\n1/\\xff.png,1\n\"3/a\\x0a\"\"b.png\",3\n");
+  const Arguments arguments{"evaluate",   "--scores",        name, "--labels",
+                            "labels.csv", "--anomaly-label", "3"};
+  EXPECT_EQ(figures(arguments)["scores"], "s\"\\x0a\\x1b[31m\\xff.csv");
+  EXPECT_EQ(figures(arguments)["auroc"]["value"], 1);
+  EXPECT_THAT(run(arguments).out, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(EvaluateTest, MistakesAreExitCode2) {
+  expect_error(run({"evaluate", "--scores", "scores.csv"}), 2, {"--anomaly-label is required"});
+  expect_error(run({"evaluate", "--anomaly-label", "3"}), 2, {"--scores is required"});
+  expect_error(run(evaluate({"--anomaly-label", "-1"})), 2, {"--anomaly-label", "'-1'"});
+  expect_error(run(evaluate({"--bootstrap", "1000001"})), 2, {"--bootstrap", "1000000"});
+  expect_error(run(evaluate({"--threshold", "nan"})), 2, {"--threshold", "'nan'"});
+  expect_error(run(evaluate({"--curves", "curves.pdf"})), 2, {"curves.pdf", ".png or .svg"});
+  expect_error(run(evaluate({"-d", "scores.csv", "--labels", "scores.csv"})), 2,
+               {"--labels", "--dataset"});
+  std::filesystem::copy(folder_ / "scores.csv", folder_ / "scores.png");
+  expect_error(
+      run({"evaluate", "--scores", "scores.png", "--anomaly-label", "3", "--curves", "scores.png"}),
+      2, {"--curves would replace --scores scores.png"});
+  expect_error(run(evaluate({"-d", "nowhere.npz"})), 1, {"--dataset nowhere.npz: no such file"});
+  expect_error(run(evaluate({"--curves", "nowhere/curves.png"})), 1, {"nowhere", "does not exist"});
+  EXPECT_EQ(files(), (std::set<std::string>{"scores.csv", "scores.png"}));
+}
+
+}  // namespace
+}  // namespace oddity::test
