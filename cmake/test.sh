@@ -13,7 +13,7 @@ selection=(-LE '^full$')  # cmake/full-check.sh
 if [[ ${CI:-} != true ]]; then
   selection=(-LE '^(full|optional)$')
   count=$(ctest --test-dir build -N -L '^optional$' | sed -n 's/^Total Tests: //p')
-  ((count == 0)) || say "Skipping $count optional tests (Keras and a disassembler from PyPI): CI=true bash cmake/test.sh runs them too."
+  ((count == 0)) || say "Skipping $count optional tests (Keras, ONNX Runtime and a disassembler from PyPI): CI=true bash cmake/test.sh runs them too."
 fi
 ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)" \
   "${selection[@]}" "$@"
