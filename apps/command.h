@@ -31,6 +31,7 @@ std::unique_ptr<Command> make_score(CLI::App& program);
 std::unique_ptr<Command> make_evaluate(CLI::App& program);
 std::unique_ptr<Command> make_compare(CLI::App& program);
 std::unique_ptr<Command> make_bench(CLI::App& program);
+std::unique_ptr<Command> make_export(CLI::App& program);
 std::unique_ptr<Command> make_inspect(CLI::App& program);
 std::unique_ptr<Command> make_info(CLI::App& program);
 std::unique_ptr<Command> make_selftest(CLI::App& program);

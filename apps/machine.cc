@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <cairo.h>
 #include <fmt/format.h>
+#include <google/protobuf/stubs/common.h>
 #include <hwy/highway.h>
 #include <jpeglib.h>
 #include <libdeflate.h>
@@ -90,6 +91,7 @@ std::vector<std::pair<std::string, std::string>> libraries() {
       {"libtiff", tiff_version()},
       {"nlohmann-json", version(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                 NLOHMANN_JSON_VERSION_PATCH)},
+      {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)},
       {"toml++", version(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},
       {"xxHash", version(static_cast<int>(XXH_versionNumber() / 10000),
                          static_cast<int>(XXH_versionNumber() / 100 % 100),

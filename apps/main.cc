@@ -64,6 +64,7 @@ ExitCode run(int argc, char** argv, const Console& console) {
   commands.push_back(make_score(program));
   commands.push_back(make_evaluate(program));
   commands.push_back(make_compare(program));
+  commands.push_back(make_export(program));
   commands.push_back(make_inspect(program));
   commands.push_back(make_info(program));
   commands.push_back(make_selftest(program));

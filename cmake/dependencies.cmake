@@ -18,3 +18,8 @@ pkg_check_modules(oddity_cairo REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(oddity_highway REQUIRED IMPORTED_TARGET libhwy>=1.0)
 pkg_check_modules(oddity_xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 pkg_check_modules(oddity_toml REQUIRED IMPORTED_TARGET tomlplusplus>=3.3)
+pkg_check_modules(oddity_protobuf REQUIRED IMPORTED_TARGET protobuf>=3.21)
+# Of ONNX only the messages, libonnx_proto. Its own CMake package wants all of its libraries to be there.
+find_path(ODDITY_ONNX_INCLUDE onnx/onnx-ml.pb.h REQUIRED)
+find_library(ODDITY_ONNX_PROTO onnx_proto REQUIRED)
+mark_as_advanced(ODDITY_ONNX_INCLUDE ODDITY_ONNX_PROTO)

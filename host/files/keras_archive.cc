@@ -9,10 +9,15 @@
 #include "core/text.h"
 #include "files/keras_config.h"
 #include "files/keras_hdf5.h"
+#include "files/model_record.h"
 #include "files/zip.h"
 
 namespace oddity {
 namespace {
+
+// Any Keras 3 writes this layout. The date is nobody's: the same model is to give the same bytes.
+constexpr const char* kWrittenAs = "3.0.0";
+constexpr const char* kDate = "1980-01-01@00:00:00";
 
 /// The version in metadata.json; it is only told, so anything else there is no reason to refuse.
 std::string keras_version(const std::string& metadata) {
@@ -42,13 +47,31 @@ ModelFile read_keras_archive(const std::filesystem::path& path, size_t limit) {
   try {
     const Architecture architecture = parse_keras_config(member("config.json")).architecture;
     const Hdf5Reader file(std::move(member("model.weights.h5")));
+    std::optional<ModelRecord> record = read_model_record(file);
     Weights weights = read_keras_archive_weights(file, architecture);
     check_weights(weights, architecture);
-    return {architecture, std::move(weights), std::nullopt,
-            fmt::format("Keras archive ({})", keras_version(members["metadata.json"]))};
+    if (record) check_fit(*record, architecture);
+    std::string format =
+        record ? fmt::format("Oddity's Keras archive ({})", printable(record->version))
+               : fmt::format("Keras archive ({})", keras_version(members["metadata.json"]));
+    return {architecture, std::move(weights), std::move(record), std::move(format)};
   } catch (const Error& error) {
     throw Error("{}: {}", printable(path), error.what());
   }
+}
+
+std::string keras_archive_bytes(const ModelFile& model) {
+  check_weights(model.weights, model.architecture);
+  Hdf5Writer file;
+  write_keras_archive_weights(file, model.architecture, model.weights);
+  if (model.record) {
+    write_model_record(file, *model.record);
+    check_fit(*model.record, model.architecture);
+  }
+  const nlohmann::json metadata = {{"keras_version", kWrittenAs}, {"date_saved", kDate}};
+  return zip_bytes({{"metadata.json", metadata.dump()},
+                    {"config.json", keras3_config_json(default_keras_config(model.architecture))},
+                    {"model.weights.h5", file.finish()}});
 }
 
 }  // namespace oddity

@@ -27,6 +27,9 @@ KerasConfig parse_keras_config(std::string_view json);
 /// Keras names them, which makes them unique over both nested models.
 std::string keras_config_json(const KerasConfig& config);
 
+/// The same as only Keras 3 understands it: config.json of a .keras archive.
+std::string keras3_config_json(const KerasConfig& config);
+
 /// How write_model names the parts.
 KerasConfig default_keras_config(const Architecture& architecture);
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "core/error.h"
@@ -43,6 +44,28 @@ std::map<std::string, std::string> listed_arrays(const Hdf5Reader& file, const s
     }
   }
   return paths;
+}
+
+/// Where model.weights.h5 keeps each tensor of tensor_specs():
+/// layers/functional/layers/conv2d_1/vars/0 is the kernel of the second Conv2D of the encoder, the
+/// first Functional.
+std::vector<std::string> archive_places(const Architecture& architecture) {
+  std::map<std::string, std::string> folders;  // of each layer
+  std::map<std::pair<bool, LayerKind>, int> seen;
+  for (const Layer& layer : layers(architecture)) {
+    const bool decoder = layer.name.starts_with("decoder.");
+    const int before = seen[{decoder, layer.kind}]++;
+    folders[layer.name] =
+        fmt::format("layers/functional{}/layers/{}{}/vars", decoder ? "_1" : "",
+                    keras_base_name(layer.kind), before == 0 ? "" : fmt::format("_{}", before));
+  }
+  std::vector<std::string> places;
+  std::map<std::string, int> variables;
+  for (const TensorSpec& spec : tensor_specs(architecture)) {
+    const std::string& folder = folders.at(split_name(spec.name).first);
+    places.push_back(fmt::format("{}/{}", folder, variables[folder]++));
+  }
+  return places;
 }
 
 }  // namespace
@@ -96,25 +119,28 @@ Weights read_keras_weights(const Hdf5Reader& file, const KerasConfig& config) {
 }
 
 Weights read_keras_archive_weights(const Hdf5Reader& file, const Architecture& architecture) {
-  // layers/functional/layers/conv2d_1/vars/0: the second Conv2D of the first Functional, its
-  // kernel.
-  std::map<std::string, std::string> places;
-  std::map<std::pair<bool, LayerKind>, int> seen;
-  for (const Layer& layer : layers(architecture)) {
-    const bool decoder = layer.name.starts_with("decoder.");
-    const int before = seen[{decoder, layer.kind}]++;
-    places[layer.name] =
-        fmt::format("layers/functional{}/layers/{}{}/vars", decoder ? "_1" : "",
-                    keras_base_name(layer.kind), before == 0 ? "" : fmt::format("_{}", before));
-  }
   Weights weights;
-  std::map<std::string, int> variables;
-  for (const TensorSpec& spec : tensor_specs(architecture)) {
-    const std::string place = places.at(split_name(spec.name).first);
-    weights.tensors().push_back(
-        read_tensor(file, fmt::format("{}/{}", place, variables[place]++), spec));
+  const std::vector<std::string> places = archive_places(architecture);
+  const std::vector<TensorSpec> specs = tensor_specs(architecture);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    weights.tensors().push_back(read_tensor(file, places[i], specs[i]));
   }
   return weights;
+}
+
+void write_keras_archive_weights(Hdf5Writer& file, const Architecture& architecture,
+                                 const Weights& weights) {
+  std::set<std::string> groups;
+  const std::vector<std::string> places = archive_places(architecture);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const std::string& place = places[i];
+    for (size_t slash = place.find('/'); slash != place.npos; slash = place.find('/', slash + 1)) {
+      const std::string group = place.substr(0, slash);
+      if (groups.insert(group).second) file.group(group);
+    }
+    const Tensor& tensor = weights.tensors()[i];
+    file.array(place, tensor.shape, tensor.values);
+  }
 }
 
 void write_keras_model(Hdf5Writer& file, const Architecture& architecture, const Weights& weights) {

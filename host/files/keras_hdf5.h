@@ -19,6 +19,10 @@ Weights read_keras_weights(const Hdf5Reader& file, const KerasConfig& config);
 /// The weights of `model.weights.h5`, where objects are named by class and position.
 Weights read_keras_archive_weights(const Hdf5Reader& file, const Architecture& architecture);
 
+/// Writes what read_keras_archive_weights reads.
+void write_keras_archive_weights(Hdf5Writer& file, const Architecture& architecture,
+                                 const Weights& weights);
+
 /// Writes what read_keras_config and read_keras_weights read, in the format of Keras 2, which Keras
 /// 3 reads too.
 void write_keras_model(Hdf5Writer& file, const Architecture& architecture, const Weights& weights);

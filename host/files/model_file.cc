@@ -77,7 +77,8 @@ ModelFile read_model(const std::filesystem::path& path) {
   }
 }
 
-void write_model(const std::filesystem::path& path, const ModelFile& model) {
+std::string model_bytes(const ModelFile& model, ModelFormat format) {
+  if (format == ModelFormat::keras_archive) return keras_archive_bytes(model);
   check_weights(model.weights, model.architecture);
   Hdf5Writer file;
   write_keras_model(file, model.architecture, model.weights);
@@ -85,7 +86,11 @@ void write_model(const std::filesystem::path& path, const ModelFile& model) {
     write_model_record(file, *model.record);
     check_fit(*model.record, model.architecture);
   }
-  write_file(path, file.finish());
+  return file.finish();
+}
+
+void write_model(const std::filesystem::path& path, const ModelFile& model) {
+  write_file(path, model_bytes(model, ModelFormat::keras_hdf5));
 }
 
 }  // namespace oddity

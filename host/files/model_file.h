@@ -29,6 +29,7 @@ struct ModelRecord {
   double threshold = 0;                // quantile `threshold_quantile` of the training scores
   double threshold_quantile = 0.999;
   Preprocessing preprocessing;  // of the images it was trained on; scoring has to do the same
+  friend bool operator==(const ModelRecord&, const ModelRecord&) = default;
 };
 
 /// A file with this root group is the checkpoint of a training (train/checkpoint.h). Nothing in it
@@ -48,6 +49,13 @@ struct ModelFile {
 /// HDF5, truncated, another architecture (naming the layer and what is supported), shapes,
 /// non-finite weights.
 ModelFile read_model(const std::filesystem::path& path);
+
+/// What a model is written as: HDF5 that every Keras reads, or the archive of Keras 3.
+enum class ModelFormat { keras_hdf5, keras_archive };
+
+/// The bytes of a model file; the same model gives the same bytes: no time stamps. Throws Error
+/// where weights or record are not what read_model accepts.
+std::string model_bytes(const ModelFile& model, ModelFormat format);
 
 /// Writes HDF5 that keras.models.load_model(path, compile=False) and tf_keras' load_model open and
 /// that predicts the same there. The file appears whole or not at all; the same model gives the

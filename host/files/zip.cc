@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <functional>
 #include <new>
 
 #include "core/error.h"
@@ -98,56 +99,61 @@ std::vector<std::pair<std::string, std::string>> read_zip(const std::filesystem:
   return members;
 }
 
-struct ZipWriter::State {
+namespace {
+
+/// Makes a zip and hands its bytes on as they come.
+class ZipStream {
+ public:
+  using Sink = std::function<void(const void* data, size_t size)>;
+
+  /// `name` is for messages.
+  ZipStream(std::string name, Sink sink)
+      : name_(std::move(name)), sink_(std::move(sink)), open_(archive_write_new()) {
+    if (!open_) throw std::bad_alloc();
+    if (archive_write_set_format_zip(open_.get()) != ARCHIVE_OK ||
+        archive_write_zip_set_compression_store(open_.get()) != ARCHIVE_OK ||
+        archive_write_set_bytes_in_last_block(open_.get(), 1) != ARCHIVE_OK ||
+        archive_write_open(open_.get(), this, nullptr, write_block, nullptr) != ARCHIVE_OK) {
+      fail();
+    }
+  }
+  ZipStream(const ZipStream&) = delete;
+  ZipStream& operator=(const ZipStream&) = delete;
+
+  void add(const std::string& name, std::initializer_list<std::string_view> parts);
+  void close() {
+    if (archive_write_close(open_.get()) != ARCHIVE_OK) fail();
+  }
+
+ private:
   struct Free {
     void operator()(archive* written) const noexcept { archive_write_free(written); }
   };
 
-  explicit State(const std::filesystem::path& path) : file(path), name(printable(path)) {}
+  static la_ssize_t write_block(archive* open, void* self, const void* data, size_t size) {
+    auto* stream = static_cast<ZipStream*>(self);
+    try {
+      stream->sink_(data, size);
+      return static_cast<la_ssize_t>(size);
+    } catch (...) {
+      if (!stream->error_) stream->error_ = std::current_exception();
+      archive_set_error(open, EIO, "writing failed");
+      return -1;
+    }
+  }
 
-  AtomicFile file;
-  std::string name;
-  std::exception_ptr error;             // of `file`: exceptions must not cross libarchive
-  std::unique_ptr<archive, Free> open;  // after `file`: closing it writes
+  [[noreturn]] void fail() const {
+    if (error_) std::rethrow_exception(error_);
+    throw Error("{}: writing the zip archive failed: {}", name_, reason(open_.get()));
+  }
+
+  std::string name_;
+  Sink sink_;
+  std::exception_ptr error_;             // of the sink: exceptions must not cross libarchive
+  std::unique_ptr<archive, Free> open_;  // last: closing it writes
 };
 
-namespace {
-
-template <typename State>
-la_ssize_t write_block(archive* open, void* state_pointer, const void* data, size_t size) {
-  auto* state = static_cast<State*>(state_pointer);
-  try {
-    state->file.write(data, size);
-    return static_cast<la_ssize_t>(size);
-  } catch (...) {
-    if (!state->error) state->error = std::current_exception();
-    archive_set_error(open, EIO, "writing failed");
-    return -1;
-  }
-}
-
-}  // namespace
-
-ZipWriter::ZipWriter(const std::filesystem::path& path) : state_(std::make_unique<State>(path)) {
-  state_->open.reset(archive_write_new());
-  if (!state_->open) throw std::bad_alloc();
-  archive* open = state_->open.get();
-  if (archive_write_set_format_zip(open) != ARCHIVE_OK ||
-      archive_write_zip_set_compression_store(open) != ARCHIVE_OK ||
-      archive_write_set_bytes_in_last_block(open, 1) != ARCHIVE_OK ||
-      archive_write_open(open, state_.get(), nullptr, write_block<State>, nullptr) != ARCHIVE_OK) {
-    fail();
-  }
-}
-
-ZipWriter::~ZipWriter() = default;
-
-void ZipWriter::fail() const {
-  if (state_->error) std::rethrow_exception(state_->error);
-  throw Error("{}: writing the zip archive failed: {}", state_->name, reason(state_->open.get()));
-}
-
-void ZipWriter::add(const std::string& name, std::initializer_list<std::string_view> parts) {
+void ZipStream::add(const std::string& name, std::initializer_list<std::string_view> parts) {
   size_t size = 0;
   for (const std::string_view part : parts) size += part.size();
 
@@ -159,21 +165,51 @@ void ZipWriter::add(const std::string& name, std::initializer_list<std::string_v
   archive_entry_set_filetype(entry.get(), AE_IFREG);
   archive_entry_set_perm(entry.get(), 0644);
   // No time is set: libarchive would convert it to local time. An unset one becomes 1980-01-01.
-  archive* open = state_->open.get();
-  if (archive_write_header(open, entry.get()) != ARCHIVE_OK) fail();
+  if (archive_write_header(open_.get(), entry.get()) != ARCHIVE_OK) fail();
   for (const std::string_view part : parts) {
     for (size_t at = 0; at < part.size();) {
-      const la_ssize_t written = archive_write_data(open, part.data() + at, part.size() - at);
+      const la_ssize_t written =
+          archive_write_data(open_.get(), part.data() + at, part.size() - at);
       if (written <= 0) fail();
       at += static_cast<size_t>(written);
     }
   }
-  if (archive_write_finish_entry(open) != ARCHIVE_OK) fail();
+  if (archive_write_finish_entry(open_.get()) != ARCHIVE_OK) fail();
+}
+
+}  // namespace
+
+struct ZipWriter::State {
+  explicit State(const std::filesystem::path& path)
+      : file(path),
+        stream(printable(path), [this](const void* data, size_t size) { file.write(data, size); }) {
+  }
+
+  AtomicFile file;
+  ZipStream stream;  // after `file`: closing it writes
+};
+
+ZipWriter::ZipWriter(const std::filesystem::path& path) : state_(std::make_unique<State>(path)) {}
+
+ZipWriter::~ZipWriter() = default;
+
+void ZipWriter::add(const std::string& name, std::initializer_list<std::string_view> parts) {
+  state_->stream.add(name, parts);
 }
 
 void ZipWriter::commit() {
-  if (archive_write_close(state_->open.get()) != ARCHIVE_OK) fail();
+  state_->stream.close();
   state_->file.commit();
+}
+
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& members) {
+  std::string bytes;
+  ZipStream zip("a zip in memory", [&bytes](const void* data, size_t size) {
+    bytes.append(static_cast<const char*>(data), size);
+  });
+  for (const auto& [name, content] : members) zip.add(name, {content});
+  zip.close();
+  return bytes;
 }
 
 void write_zip(const std::filesystem::path& path,

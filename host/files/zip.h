@@ -68,10 +68,12 @@ class ZipWriter {
 
  private:
   struct State;
-  [[noreturn]] void fail() const;
 
   std::unique_ptr<State> state_;
 };
+
+/// The bytes of a zip of `members` as ZipWriter writes it.
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& members);
 
 /// A zip of `members` as ZipWriter writes it.
 void write_zip(const std::filesystem::path& path,
