@@ -70,7 +70,8 @@ TEST_F(ExportTest, OnnxScoresAsFindDoes) {
   ASSERT_EQ(result.score.size(), scores.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     // Sums of 48 squares, in float32 there and in float64 here.
-    EXPECT_NEAR(result.score[i], scores[i], 1e-5 * scores[i]);
+    const auto expected = static_cast<double>(scores[i]);
+    EXPECT_NEAR(static_cast<double>(result.score[i]), expected, 1e-5 * expected);
   }
   std::vector<size_t> positions;
   for (const auto& row : nlohmann::json::parse(found.out)["found"]) {
