@@ -74,9 +74,8 @@ TEST_F(ExportTest, OnnxScoresAsFindDoes) {
     EXPECT_NEAR(static_cast<double>(result.score[i]), expected, 1e-5 * expected);
   }
   std::vector<size_t> positions;
-  for (const auto& row : nlohmann::json::parse(found.out)["found"]) {
-    positions.push_back(row["position"]);
-  }
+  const auto json = nlohmann::json::parse(found.out);
+  for (const auto& row : json["found"]) positions.push_back(row["position"]);
   std::vector<size_t> outliers;
   for (size_t i = 0; i < result.outlier->size(); ++i) {
     if ((*result.outlier)[i]) outliers.push_back(i);

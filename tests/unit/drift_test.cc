@@ -119,16 +119,18 @@ TEST(Drift, IsFoundByEitherMeasure) {
   const Drift shifted = measure_drift(a, random_scores(2, 20000, 0.11), {});
   EXPECT_TRUE(shifted.is_distant);
   EXPECT_TRUE(shifted.found());
-  // A tenth and more of the scores move into the highest bin: the distance stays below .1.
-  std::vector<double> b = random_scores(3, 20000);
+  // Of evenly spread scores nine in a hundred move from the lowest bin to the highest.
+  std::vector<double> even(20000);
+  for (size_t i = 0; i < even.size(); ++i) even[i] = static_cast<double>(i) / 20000;
+  std::vector<double> b = even;
   for (size_t i = 0; i < b.size(); ++i) {
-    if (b[i] < 0.095) b[i] = 2;
+    if (b[i] < 0.09) b[i] = 2;
   }
-  const Drift gathered = measure_drift(a, b, {});
+  const Drift gathered = measure_drift(even, b, {});
   EXPECT_FALSE(gathered.is_distant) << gathered.test.distance;
   EXPECT_TRUE(gathered.is_unstable) << gathered.stability.value;
   EXPECT_TRUE(gathered.found());
-  EXPECT_FALSE(measure_drift(a, b, {.alpha = 0}).found()) << "no p-value is below 0";
+  EXPECT_FALSE(measure_drift(even, b, {.alpha = 0}).found()) << "no p-value is below 0";
 }
 
 TEST(Drift, RefusesWhatIsNoScore) {
@@ -161,7 +163,7 @@ TEST(Kolmogorov, IsThePublishedValue) {
 
 // Methods that have nothing in common agree where both hold.
 TEST(Kolmogorov, IsTheSameByEveryMethod) {
-  for (const uint64_t n : {150u, 1000u, 20000u}) {
+  for (const uint64_t n : {150u, 1000u, 5000u}) {
     const double root = std::sqrt(static_cast<double>(n));
     for (const double z : {0.5, 0.8, 1.2, 1.5}) {
       const double exact = kolmogorov::exact(n, z / root);
@@ -183,7 +185,9 @@ TEST(Kolmogorov, FallsWithoutJumpsFromCaseToCase) {
   for (const uint64_t n : {3u, 20u, 140u, 141u, 5000u, 100000u, 100001u, 1000000u}) {
     double before = 1;
     const double root = std::sqrt(static_cast<double>(n));
-    for (double z = 0.02; z < 6 && z < root; z += 0.02) {
+    // Many draws take their time.
+    const double step = n > 10000 ? 0.2 : 0.02;
+    for (double z = step; z < 6 && z < root; z += step) {
       const double p = kolmogorov_tail(n, z / root);
       ASSERT_LE(p, before) << n << ", " << z;
       ASSERT_GE(p, 0) << n << ", " << z;
