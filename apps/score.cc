@@ -317,7 +317,8 @@ ExitCode Score::run(const Console& console) {
   }
 
   console.info("saving scores...", printable(output_));
-  // It was there when the run began: a night's rows are not lost with a folder that was tidied away.
+  // It was there when the run began: a night's rows are not lost with a folder that was tidied
+  // away.
   std::error_code ignored;  // where it cannot be made, writing says so
   fs::create_directories(output_.parent_path(), ignored);
   const ScoreSummary summary = write_table(console, journal, threshold);
