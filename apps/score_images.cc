@@ -108,6 +108,15 @@ WantedRows wanted_rows(Report& report, const ReportOptions& options, const Journ
   return wanted;
 }
 
+void fill_card(ReportImage& card, const ImageRow& row, Network& network, const Images& images,
+               const ImageView& pixels, size_t position) {
+  ReportImage look = look_at(network, images, pixels, position);
+  look.name = card.name;
+  look.score = card.score;
+  if (row.label >= 0) look.note = fmt::format("label {}", row.label);
+  card = std::move(look);
+}
+
 /// Looks at the wanted images of a batch, and takes them off the list.
 void look_at_batch(const ImageBatch& batch, WantedRows& wanted, const ReportOptions& options,
                    Engine& engine, Network& network) {
@@ -122,18 +131,20 @@ void look_at_batch(const ImageBatch& batch, WantedRows& wanted, const ReportOpti
   for (const ImageRow& row : batch.rows) {
     if (row.status != ImageStatus::ok) continue;
     const size_t at = position++;
-    const auto found = wanted.find({row.path, scores[at]});
-    if (found == wanted.end()) continue;
-    const Wanted& want = found->second;
-    if (want.heat_map) write_heat_map(options.heat_maps(), want.index, network, *images, at);
-    if (want.card != nullptr) {
-      ReportImage look = look_at(network, *images, pixels, at);
-      look.name = want.card->name;
-      look.score = want.card->score;
-      if (row.label >= 0) look.note = fmt::format("label {}", row.label);
-      *want.card = std::move(look);
+    auto [found, end] = wanted.equal_range({row.path, scores[at]});
+    if (found == end) continue;
+    // In a small set an image may be shown twice: as typical and as just below the threshold.
+    const uint64_t index = found->second.index;
+    while (found != end) {
+      const Wanted& want = found->second;
+      if (want.index != index) {
+        ++found;
+        continue;
+      }
+      if (want.heat_map) write_heat_map(options.heat_maps(), index, network, *images, at);
+      if (want.card != nullptr) fill_card(*want.card, row, network, *images, pixels, at);
+      found = wanted.erase(found);
     }
-    wanted.erase(found);
   }
 }
 

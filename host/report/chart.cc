@@ -114,8 +114,9 @@ std::string curve(std::string_view kind, const Axis& x, const Axis& y,
                         across(x, static_cast<double>(i + 1)), up(y, values[i]));
   }
   // A single epoch is a curve without a length: round ends make it a dot.
-  if (values.size() == 1) path += "h0";
-  return fmt::format("<path class=\"{}\" d=\"{}\"/>\n", kind, path);
+  const bool is_dot = values.size() == 1;
+  return fmt::format("<path class=\"{}{}\" d=\"{}{}\"/>\n", kind, is_dot ? " dot" : "", path,
+                     is_dot ? "h0" : "");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ std::string histogram_svg(const ScoreHistogram& run, const ScoreHistogram& train
                           double threshold);
 
 /// The losses over the epochs, one value an epoch; `validation_loss` may be empty. Classes: grid,
-/// tick, loss, validation.
+/// tick, loss, validation; of a single epoch dot as well.
 std::string loss_svg(std::span<const double> loss, std::span<const double> validation_loss);
 
 }  // namespace oddity

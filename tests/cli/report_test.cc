@@ -102,12 +102,23 @@ TEST_F(ReportTest, ScoreShowsWhatFindShows) {
              "--report", name + ".html", "--heatmaps", name},
             options);
     ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("not what they were")));
     EXPECT_EQ(pictures(bytes(name + ".html")), expected) << images;
     EXPECT_EQ(files_in(name), files_in("find")) << images;
     for (const std::string& file : files_in("find")) {
       EXPECT_EQ(bytes(name + "/" + file), bytes("find/" + file)) << images;
     }
   }
+}
+
+TEST_F(ReportTest, InASmallSetAnImageIsShownInBothPlaces) {
+  write_images("few.npy", 5);
+  ASSERT_EQ(run({"score", "-m", "model.h5", "--images", "few.npy", "-o", "few.csv", "-q", "1",
+                 "--report", "few.html"})
+                .exit_code,
+            0);
+  // One outlier; the others just below it, and typical.
+  EXPECT_EQ(cards(bytes("few.html")).size(), 1u + 4u + 4u);
 }
 
 TEST_F(ReportTest, HeatMapsAreTheSquaredErrorsOfEachOutlier) {
