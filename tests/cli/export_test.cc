@@ -70,10 +70,11 @@ TEST_F(ExportTest, OnnxScoresAsFindDoes) {
   ASSERT_EQ(result.score.size(), scores.size());
   for (size_t i = 0; i < scores.size(); ++i) {
     // Sums of 48 squares, in float32 there and in float64 here.
-    EXPECT_NEAR(result.score[i], scores[i], 1e-5 * scores[i]);
+    EXPECT_NEAR(result.score[i], scores[i], 1e-5f * scores[i]);
   }
   std::vector<size_t> positions;
-  for (const auto& row : nlohmann::json::parse(found.out)["found"]) {
+  const auto json = nlohmann::json::parse(found.out);
+  for (const auto& row : json["found"]) {
     positions.push_back(row["position"]);
   }
   std::vector<size_t> outliers;

@@ -74,7 +74,7 @@ TEST(OnnxVerification, FindsAnotherThreshold) {
   NoProgress nobody;
   const std::string bytes = onnx_model(model, OnnxThreshold{0.01, "a test"});
   EXPECT_THAT(error_text<Error>([&] { verify_onnx(bytes, model, 0.9, *engine, nobody); }),
-              AllOf(HasSubstr("is no outlier in the file"), HasSubstr("threshold 0.9")));
+              AllOf(HasSubstr("is an outlier in the file"), HasSubstr("threshold 0.9")));
   EXPECT_THAT(error_text<Error>([&] { verify_onnx(bytes, model, {}, *engine, nobody); }),
               HasSubstr("says which images are outliers"));
 }
