@@ -16,9 +16,9 @@ namespace {
 
 /// How far reconstructions, which lie in (0,1), may be apart. fp32: trained networks are within
 /// 1e-6 of float64, and an operator that computes something else is off by hundredths. Random
-/// images drive activations further than those a network was trained on, which costs some units
-/// more. tf32: factors keep 10 bits, as in `oddity selftest`.
-double tolerance(Precision precision) { return precision == Precision::tf32 ? 1e-2 : 1e-4; }
+/// images drive activations further than those a network was trained on: 1.4e-6 was seen. tf32:
+/// factors keep 10 bits, as in `oddity selftest`.
+double tolerance(Precision precision) { return precision == Precision::tf32 ? 1e-2 : 2e-5; }
 
 /// How far scores may be apart where reconstructions are off by `of_pixel`: (e + d)² − e² is
 /// 2ed + d², and the mean of |e| is the root of the score at most. The last term: float32 sums.

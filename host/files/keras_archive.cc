@@ -15,8 +15,8 @@
 namespace oddity {
 namespace {
 
-// Any Keras 3 writes this layout. The date is nobody's: the same model is to give the same bytes.
-constexpr const char* kWrittenAs = "3.0.0";
+// The version whose layout this is. The date is nobody's: the same model is to give the same bytes.
+constexpr const char* kWrittenAs = "3.15.1";
 constexpr const char* kDate = "1980-01-01@00:00:00";
 
 /// The version in metadata.json; it is only told, so anything else there is no reason to refuse.

@@ -73,7 +73,7 @@ void check_model(const onnx::ModelProto& model) {
 template <typename T>
 std::vector<T> numbers(const std::string& bytes) {
   std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
   return values;
 }
 

@@ -68,8 +68,9 @@ template <typename Function>
 OnnxTensor each(const OnnxArguments& in, Function function) {
   const auto& x = in.values<float>(0);
   auto y = in.make<float>(in.shape(0));
-  std::transform(x.begin(), x.end(), y.begin(),
-                 [&](float value) { return static_cast<float>(function(double{value})); });
+  std::transform(x.begin(), x.end(), y.begin(), [&](float value) {
+    return static_cast<float>(function(static_cast<double>(value)));
+  });
   return {in.shape(0), std::move(y)};
 }
 
