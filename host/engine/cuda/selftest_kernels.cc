@@ -247,6 +247,11 @@ class KernelTests {
       errors[i / static_cast<size_t>(size)] += difference * difference / static_cast<double>(size);
       gradient[i] = 2 / static_cast<double>(images_ * size) * difference * y[i] * (1 - y[i]);
     }
+    std::vector<double> squares = widen(logits);
+    for (size_t i = 0; i < squares.size(); ++i) {
+      squares[i] =
+          (squares[i] - static_cast<double>(x[i])) * (squares[i] - static_cast<double>(x[i]));
+    }
     const std::string extents = fmt::format("{}x{}", images_, size);
     const int64_t n = images_;
     add({.operation = "sigmoid " + extents,
@@ -254,6 +259,12 @@ class KernelTests {
          .tensors = {input(logits), output(std::move(y))},
          .enqueue = [=](cudaStream_t stream, Pointers t, void*) {
            kernels::sigmoid(stream, n * size, t[0], t[1]);
+         }});
+    add({.operation = "squared_difference " + extents,
+         .tolerance = kFewRoundings,
+         .tensors = {input(logits), input(x), output(std::move(squares))},
+         .enqueue = [=](cudaStream_t stream, Pointers t, void*) {
+           kernels::squared_difference(stream, n * size, t[0], t[1], t[2]);
          }});
     add({.operation = "sigmoid_mse " + extents,
          .tolerance = kSum,
