@@ -163,6 +163,7 @@ std::vector<int32_t> labels_of_csv(const ScoreColumns& table, const LabelFiles& 
 
 std::vector<int32_t> labels_of_folders(const ScoreColumns& table) {
   std::vector<int32_t> labels;
+  labels.reserve(table.size());
   for (const std::string& path : table.path) labels.push_back(label_of_parent(path));
   labels.resize(table.size(), kUnknownLabel);
   return labels;

@@ -16,10 +16,12 @@ constexpr size_t kBins = 10;
 /// 2 / C(a + b, a). Of sets of any size in a moment: the smaller one gives the factors, and behind
 /// some hundred of them nothing is left.
 double smallest_p_value(size_t a, size_t b) {
-  const auto small = static_cast<double>(std::min(a, b));
+  const size_t small = std::min(a, b);
   const auto large = static_cast<double>(std::max(a, b));
   double p = 2;
-  for (double i = 1; i <= small && p > 0; ++i) p *= i / (large + i);
+  for (size_t i = 1; i <= small && p > 0; ++i) {
+    p *= static_cast<double>(i) / (large + static_cast<double>(i));
+  }
   return std::min(p, 1.0);
 }
 

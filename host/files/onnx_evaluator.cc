@@ -119,6 +119,7 @@ OnnxResult OnnxEvaluator::run(const ImageView& images) const {
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     const OnnxNode& node = graph_.nodes[i];
     std::vector<const OnnxTensor*> inputs;
+    inputs.reserve(node.inputs.size());
     for (const size_t value : node.inputs) {
       inputs.push_back(value < graph_.images() ? &graph_.constants[value]
                                                : &computed.values[value - graph_.images()]);
