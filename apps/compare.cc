@@ -69,11 +69,6 @@ ScoreSet read_set(const fs::path& path) {
   return set;
 }
 
-double quantile_of(const ScoreSet& set, double q) {
-  const QuantilePosition at = quantile_position(set.scores.size(), q);
-  return quantile_lerp(set.scores[at.lower], set.scores[at.upper], at.fraction);
-}
-
 /// The verdict, in words.
 std::string why(const Drift& drift, const DriftLimits& limits) {
   const std::string p =
@@ -97,7 +92,7 @@ std::string why(const Drift& drift, const DriftLimits& limits) {
 
 Json describe(const fs::path& path, const ScoreSet& set) {
   Json quantiles = Json::object();
-  for (const double q : kQuantiles) quantiles[shortest(q)] = quantile_of(set, q);
+  for (const double q : kQuantiles) quantiles[shortest(q)] = quantile_of_sorted(set.scores, q);
   return {{"file", printable(path)},
           {"kind", set.is_model ? "model" : "table"},
           {"scores", set.scores.size()},

@@ -21,7 +21,6 @@
 #include "detect/bootstrap.h"
 #include "detect/metrics.h"
 #include "detect/score_reader.h"
-#include "files/atomic_file.h"
 #include "interrupt.h"
 #include "labels.h"
 #include "options.h"
@@ -35,8 +34,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-constexpr size_t kMaxRecord = size_t{16} << 20;
 
 /// Which rows are flagged, and what says so.
 struct Flags {
@@ -175,7 +172,7 @@ Flags Evaluate::find_flags(const ScoreColumns& table) const {
   if (!table.is_outlier.empty()) return {"table", {}};
   const fs::path record_file = record_path(scores_);
   if (!fs::exists(record_file)) return {};
-  const auto record = Json::parse(read_file(record_file, kMaxRecord), nullptr, false);
+  const auto record = Json::parse(read_record(record_file), nullptr, false);
   if (!record.is_object() || !record.contains("threshold")) {
     throw Error("{} is not the record of a run: remove it, or give --threshold",
                 printable(record_file));

@@ -159,8 +159,10 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
     if (static_cast<double>(found.scores[i]) >= found.threshold.value) found.outliers.push_back(i);
   }
   found.shown = reconstruct(*network, *images, pixels, highest(found.outliers, found.scores));
-  found.report = begin_report({dataset_.string(), model_, model, found.device, found.threshold});
-  add_images(found.report, report_, *network, *images, dataset, found.scores);
+  if (report_.wants_images()) {
+    found.report = begin_report({dataset_.string(), model_, model, found.device, found.threshold});
+    add_images(found.report, report_, *network, *images, dataset, found.scores);
+  }
   return found;
 }
 

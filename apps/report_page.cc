@@ -127,7 +127,6 @@ Report begin_report(const ReportSubject& subject) {
 
 void add_images(Report& report, const ReportOptions& options, Network& network,
                 const Images& images, const Dataset& dataset, std::span<const float> scores) {
-  if (!options.wants_images()) return;
   Selection selection(report.threshold, quantile(scores, 0.5));
   for (size_t i = 0; i < scores.size(); ++i) {
     selection.add(i, {}, scores[i]);

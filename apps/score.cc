@@ -38,8 +38,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxRecord = size_t{16} << 20;
-
 /// What there is of an earlier run.
 struct Earlier {
   std::optional<Journal> journal;     // an unfinished run
@@ -151,7 +149,7 @@ Earlier Score::look_for_earlier() const {
       throw Error("{} exists without {}: choose another name, or replace it with --force",
                   printable(output_), printable(record_path(output_).filename()));
     }
-    earlier.record = read_file(record_path(output_), kMaxRecord);
+    earlier.record = read_record(record_path(output_));
   }
   return earlier;
 }

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/system_calls.h"
 #include "core/text.h"
+#include "files/atomic_file.h"
 #include "images/image_source.h"
 
 namespace oddity {
@@ -34,6 +35,11 @@ double rounded(double seconds) { return std::round(seconds * 1e3) / 1e3; }
 
 std::filesystem::path record_path(const std::filesystem::path& output) {
   return std::filesystem::path(output) += ".run.json";
+}
+
+std::string read_record(const std::filesystem::path& path) {
+  constexpr size_t kMaxRecord = size_t{16} << 20;
+  return read_file(path, kMaxRecord);
 }
 
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,

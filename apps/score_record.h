@@ -19,6 +19,9 @@ namespace oddity {
 /// `output` + ".run.json".
 std::filesystem::path record_path(const std::filesystem::path& output);
 
+/// The text of a record that is there. Throws Error where it cannot be read or is too long for one.
+std::string read_record(const std::filesystem::path& path);
+
 /// What decides the rows of a run, as JSON text: version, model, images, preprocessing, device kind
 /// and precision. What only decides the table made of them (the threshold) is not in it.
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,

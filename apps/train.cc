@@ -302,12 +302,14 @@ Trained Train::compute(const Console& console, Engine& engine, const Dataset& da
       reconstruct(*network, *images, pixels, draw_positions(split.validation, training_.seed));
   trained.model = {architecture, network->weights(), make_record(dataset, trained.history, scores),
                    ""};
-  const Threshold threshold{Threshold::Origin::quantile, trained.model.record->threshold,
-                            kThresholdQuantile};
-  trained.report =
-      begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
-  trained.report.training_scores = {};  // they are this run's own
-  add_images(trained.report, report_, *network, *images, dataset, scores);
+  if (report_.wants_images()) {
+    const Threshold threshold{Threshold::Origin::quantile, trained.model.record->threshold,
+                              kThresholdQuantile};
+    trained.report =
+        begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
+    trained.report.training_scores = {};  // they are this run's own
+    add_images(trained.report, report_, *network, *images, dataset, scores);
+  }
   return trained;
 }
 

@@ -16,11 +16,6 @@ constexpr uint32_t kMaxReplicates = (uint32_t{1} << 20) - 1;
 /// Between two pauses; any number gives the same result.
 constexpr uint32_t kBatch = 32;
 
-double quantile_of_sorted(const std::vector<double>& values, double q) {
-  const QuantilePosition position = quantile_position(values.size(), q);
-  return quantile_lerp(values[position.lower], values[position.upper], position.fraction);
-}
-
 /// Of one figure, over the replicates in which it is defined.
 Interval interval_of(const std::vector<Figures>& replicates, double Figures::*figure) {
   std::vector<double> values;

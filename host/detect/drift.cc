@@ -38,10 +38,7 @@ std::vector<double> sorted(std::vector<double> scores, char set) {
 std::vector<double> bin_ends(std::span<const double> scores) {
   std::vector<double> ends;
   for (size_t i = 1; i < kBins; ++i) {
-    const QuantilePosition position =
-        quantile_position(scores.size(), static_cast<double>(i) / kBins);
-    const double end =
-        quantile_lerp(scores[position.lower], scores[position.upper], position.fraction);
+    const double end = quantile_of_sorted(scores, static_cast<double>(i) / kBins);
     if (ends.empty() || end > ends.back()) ends.push_back(end);
   }
   return ends;

@@ -60,6 +60,11 @@ double quantile_lerp(double a, double b, double t) {
   return t < 0.5 ? a + difference * t : b - difference * (1 - t);
 }
 
+double quantile_of_sorted(std::span<const double> values, double q) {
+  const QuantilePosition position = quantile_position(values.size(), q);
+  return quantile_lerp(values[position.lower], values[position.upper], position.fraction);
+}
+
 double quantile(std::span<const float> scores, double q) {
   const QuantilePosition position = quantile_position(scores.size(), q);
   for (size_t i = 0; i < scores.size(); ++i) {

@@ -25,6 +25,9 @@ QuantilePosition quantile_position(uint64_t n, double q);
 /// NumPy's lerp: a + (b−a)·t for t < ½, else b − (b−a)·(1−t); built without contraction to FMA.
 double quantile_lerp(double a, double b, double t);
 
+/// The quantile of `values` in ascending order. Throws as quantile_position() does.
+double quantile_of_sorted(std::span<const double> values, double q);
+
 /// np.quantile of float32 scores taken to float64, bit for bit. Throws ArgumentError for q outside
 /// [0,1], Error for no scores or one that is not finite, naming its position where it is known.
 double quantile(std::span<const float> scores, double q);

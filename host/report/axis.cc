@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string_view>
 
@@ -51,9 +52,12 @@ void add_linear_ticks(Axis& axis) {
   if (exponent != 0) axis.multiplier = "×" + power_of_ten(exponent);
   const double unit = std::pow(10, exponent);
   const int decimals = decimals_of(step / unit);
-  for (double k = std::ceil(axis.low / step); k * step <= axis.high; ++k) {
+  // A range is a thousandth of its ends at least: their multiples of the step are small numbers.
+  for (auto k = static_cast<int64_t>(std::ceil(axis.low / step));; ++k) {
+    const double value = static_cast<double>(k) * step;
+    if (value > axis.high) break;
     // + 0.0: no "-0.00".
-    axis.ticks.push_back({k * step, fmt::format("{:.{}f}", k * step / unit + 0.0, decimals)});
+    axis.ticks.push_back({value, fmt::format("{:.{}f}", value / unit + 0.0, decimals)});
   }
 }
 
@@ -83,9 +87,9 @@ Axis epoch_axis(size_t epochs) {
   axis.high = last + margin;
   // 2.5 and the like are no epochs, nor is 0.
   const double step = std::max(1.0, tick_step(std::max(1.0, last - 1), kMaxEpochIntervals));
-  const double whole_step = step == 2.5 ? 5 : step;
-  for (double tick = whole_step; tick <= last; tick += whole_step) {
-    axis.ticks.push_back({tick, fmt::format("{:.0f}", tick)});
+  const auto whole_step = static_cast<size_t>(step == 2.5 ? 5 : step);
+  for (size_t tick = whole_step; tick <= epochs; tick += whole_step) {
+    axis.ticks.push_back({static_cast<double>(tick), fmt::format("{}", tick)});
   }
   return axis;
 }
@@ -108,6 +112,21 @@ Axis value_axis(double smallest, double largest) {
   axis.low = middle - width * (0.5 + kMargin);
   axis.high = middle + width * (0.5 + kMargin);
   add_linear_ticks(axis);
+  return axis;
+}
+
+Axis logarithmic_axis(double low, double high) {
+  Axis axis{.scale = Scale::logarithmic, .low = low, .high = high, .ticks = {}, .multiplier = {}};
+  const double decades = std::log10(high / low);
+  for (int exponent = static_cast<int>(std::floor(std::log10(low))); exponent <= std::log10(high);
+       ++exponent) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor > 1 && decades > 2.5) break;
+      const double value = factor * std::pow(10, exponent);
+      if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;
+      axis.ticks.push_back({value, fmt::format("{:g}", value)});
+    }
+  }
   return axis;
 }
 

@@ -36,4 +36,8 @@ inline constexpr double kLargestOnAxis = 1e300;
 /// one.
 Axis value_axis(double smallest, double largest);
 
+/// A logarithmic axis from `low` to `high`, without margins: ticks at powers of ten and, where
+/// these are few, at their doubles and fivefolds, written as short as they can be.
+Axis logarithmic_axis(double low, double high);
+
 }  // namespace oddity

@@ -54,23 +54,6 @@ std::string draw_axes(const Axis& x, const Axis& y) {
   return svg;
 }
 
-/// A logarithmic axis from `low` to `high`: powers of ten, and where these are few their doubles
-/// and fivefolds. Counts are written in full, scores as short as they can be.
-Axis logarithmic_axis(double low, double high) {
-  Axis axis{.scale = Scale::logarithmic, .low = low, .high = high, .ticks = {}, .multiplier = {}};
-  const double decades = std::log10(high / low);
-  for (int exponent = static_cast<int>(std::floor(std::log10(low))); exponent <= std::log10(high);
-       ++exponent) {
-    for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor > 1 && decades > 2.5) break;
-      const double value = factor * std::pow(10, exponent);
-      if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;
-      axis.ticks.push_back({value, fmt::format("{:g}", value)});
-    }
-  }
-  return axis;
-}
-
 /// What is drawn as one bar.
 struct Bar {
   double begin, end;  // scores

@@ -141,14 +141,11 @@ Verdict verdict(const Report& report) {
       rest};
 }
 
-std::string counted(std::string_view what, size_t shown, uint64_t all) {
-  return shown == all ? fmt::format("{} {}", with_thousands(static_cast<int64_t>(all)), what)
-                      : fmt::format("{} {}, the {} highest scores",
-                                    with_thousands(static_cast<int64_t>(all)), what, shown);
+/// How many were flagged, and how many of them are shown.
+std::string counted(size_t shown, uint64_t all) {
+  const std::string flagged = with_thousands(static_cast<int64_t>(all)) + " flagged";
+  return shown == all ? flagged : fmt::format("{}, the {} highest scores", flagged, shown);
 }
-
-/// A section that is left out where it would show nothing.
-void set_section(data& page, const char* name, bool shown) { page.set(name, shown); }
 
 }  // namespace
 
@@ -160,7 +157,7 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   page.set("rest", rest);
   page.set("version", report.version);
   const bool has_threshold = std::isfinite(report.threshold);
-  set_section(page, "has_threshold", has_threshold);
+  page.set("has_threshold", has_threshold);
   page.set("threshold", shortest(report.threshold));
   page.set("threshold_origin", printable(std::string_view(report.threshold_origin)));
 
@@ -174,29 +171,31 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   page.set("facts", facts);
 
   page.set("histogram", histogram_svg(report.scores, report.training_scores, report.threshold));
-  set_section(page, "has_scores", report.scores.total() > 0);
-  set_section(page, "has_training", report.training_scores.total() > 0);
+  page.set("has_scores", report.scores.total() > 0);
+  page.set("has_training", report.training_scores.total() > 0);
   page.set("loss_chart", loss_svg(report.loss, report.validation_loss));
-  set_section(page, "has_loss", !report.loss.empty());
-  set_section(page, "has_validation", !report.validation_loss.empty());
+  page.set("has_loss", !report.loss.empty());
+  page.set("has_validation", !report.validation_loss.empty());
 
   const std::vector<Shown> shown = show_all({&report.odd, &report.borderline, &report.typical});
   auto next = shown.begin();
   page.set("odd", cards(report.odd, report.threshold, next));
   page.set("borderline", cards(report.borderline, report.threshold, next));
   page.set("typical", cards(report.typical, report.threshold, next));
-  set_section(page, "has_odd", !report.odd.empty());
-  set_section(page, "has_borderline", !report.borderline.empty());
-  set_section(page, "has_typical", !report.typical.empty());
-  page.set("odd_count", counted("flagged", report.odd.size(), report.outliers));
+  page.set("has_odd", !report.odd.empty());
+  page.set("has_borderline", !report.borderline.empty());
+  page.set("has_typical", !report.typical.empty());
+  page.set("odd_count", counted(report.odd.size(), report.outliers));
 
   uint64_t bad = 0;
   for (const ReportProblem& problem : report.problems) bad += problem.count;
   page.set("problems", problems(report.problems));
   page.set("problem_count", with_thousands(static_cast<int64_t>(bad)));
-  set_section(page, "has_problems", bad > 0);
+  page.set("has_problems", bad > 0);
   page.set("command",
            printable(std::string_view(fmt::format("{}", fmt::join(report.command, " ")))));
+
+  page.set("card", kainjow::mustache::partial([] { return std::string(report_card()); }));
 
   kainjow::mustache::mustache mustache{std::string(report_template())};
   if (!mustache.is_valid()) throw Error("the report's template: {}", mustache.error_message());

@@ -1,11 +1,13 @@
-// The page that write_report() fills: report.html, as it was when the library was built.
+// The page that write_report() fills: report.html and, of each of its images, report_card.html, as
+// they were when the library was built.
 #pragma once
 
 #include <string_view>
 
 namespace oddity {
 
-/// A Mustache template.
+/// Mustache templates; the first has the second as its partial "card".
 std::string_view report_template();
+std::string_view report_card();
 
 }  // namespace oddity

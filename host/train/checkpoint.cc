@@ -20,7 +20,11 @@ namespace {
 constexpr uint64_t kFormat = 1;
 // Weights and two moments of the largest network, 2^31 weights, and some room.
 constexpr size_t kMaxFile = size_t{25} << 30;
-const std::string kGroup = kTrainingStateGroup;
+
+/// The path of something in the group.
+std::string in_group(std::string_view name) {
+  return std::string(kTrainingStateGroup).append("/").append(name);
+}
 
 /// Of everything in it: a flipped bit of a moment would otherwise be trained on in silence.
 std::string hash_of(const Checkpoint& checkpoint) {
@@ -90,8 +94,8 @@ Weights read_moments(const Hdf5Reader& file, const std::string& group,
 }
 
 TrainingIdentity read_identity(const Hdf5Reader& file) {
-  std::vector<std::string> names = file.texts(kGroup, "identity_names");
-  std::vector<std::string> values = file.texts(kGroup, "identity_values");
+  std::vector<std::string> names = file.texts(kTrainingStateGroup, "identity_names");
+  std::vector<std::string> values = file.texts(kTrainingStateGroup, "identity_values");
   if (names.size() != values.size()) {
     throw Error("{} options have {} values", names.size(), values.size());
   }
@@ -103,8 +107,8 @@ TrainingIdentity read_identity(const Hdf5Reader& file) {
 }
 
 History read_history(const Hdf5Reader& file) {
-  const auto loss = file.list<double>(kGroup + "/loss");
-  const auto validation_loss = file.list<double>(kGroup + "/validation_loss");
+  const auto loss = file.list<double>(in_group("loss"));
+  const auto validation_loss = file.list<double>(in_group("validation_loss"));
   if (loss.size() != validation_loss.size()) {
     throw Error("{} losses and {} validation losses", loss.size(), validation_loss.size());
   }
@@ -116,8 +120,9 @@ History read_history(const Hdf5Reader& file) {
 Checkpoint read(std::string bytes) {
   if (!Hdf5Reader::recognises(bytes)) throw Error("it is not a checkpoint: not HDF5");
   const Hdf5Reader file(std::move(bytes));
-  if (!file.has(kGroup)) throw Error("it is HDF5, but not a checkpoint");
-  if (const uint64_t format = file.natural(kGroup, "format_version"); format != kFormat) {
+  if (!file.has(kTrainingStateGroup)) throw Error("it is HDF5, but not a checkpoint");
+  if (const uint64_t format = file.natural(kTrainingStateGroup, "format_version");
+      format != kFormat) {
     throw Error("it has checkpoint format {}, this program reads format {}", format, kFormat);
   }
   Checkpoint checkpoint;
@@ -125,13 +130,13 @@ Checkpoint read(std::string bytes) {
   const KerasConfig config = read_keras_config(file);
   checkpoint.architecture = config.architecture;
   checkpoint.weights = read_keras_weights(file, config);
-  checkpoint.optimizer.first = read_moments(file, kGroup + "/first_moment", config.architecture);
-  checkpoint.optimizer.second = read_moments(file, kGroup + "/second_moment", config.architecture);
-  const uint64_t step = file.natural(kGroup, "step");
+  checkpoint.optimizer.first = read_moments(file, in_group("first_moment"), config.architecture);
+  checkpoint.optimizer.second = read_moments(file, in_group("second_moment"), config.architecture);
+  const uint64_t step = file.natural(kTrainingStateGroup, "step");
   if (!std::in_range<int64_t>(step)) throw Error("{} steps are too many", step);
   checkpoint.optimizer.step = static_cast<int64_t>(step);
   checkpoint.history = read_history(file);
-  const std::string stated = file.text(kGroup, "hash");
+  const std::string stated = file.text(kTrainingStateGroup, "hash");
   const std::string found = hash_of(checkpoint);
   if (stated != found) {
     throw Error("it is damaged: it states hash {}, its content has {}", printable(stated), found);
@@ -146,26 +151,26 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
   check(checkpoint);
   Hdf5Writer file;
   write_keras_model(file, checkpoint.architecture, checkpoint.weights);
-  file.group(kGroup);
-  file.attribute(kGroup, "format_version", kFormat);
-  file.attribute(kGroup, "hash", hash_of(checkpoint));
+  file.group(kTrainingStateGroup);
+  file.attribute(kTrainingStateGroup, "format_version", kFormat);
+  file.attribute(kTrainingStateGroup, "hash", hash_of(checkpoint));
   std::vector<std::string> names, values;
   for (const auto& [name, value] : checkpoint.identity) {
     names.push_back(name);
     values.push_back(value);
   }
-  file.attribute(kGroup, "identity_names", names);
-  file.attribute(kGroup, "identity_values", values);
-  file.attribute(kGroup, "step", static_cast<uint64_t>(checkpoint.optimizer.step));
+  file.attribute(kTrainingStateGroup, "identity_names", names);
+  file.attribute(kTrainingStateGroup, "identity_values", values);
+  file.attribute(kTrainingStateGroup, "step", static_cast<uint64_t>(checkpoint.optimizer.step));
   std::vector<double> loss, validation_loss;
   for (const EpochRecord& epoch : checkpoint.history) {
     loss.push_back(epoch.loss);
     validation_loss.push_back(epoch.validation_loss);
   }
-  file.array(kGroup + "/loss", loss);
-  file.array(kGroup + "/validation_loss", validation_loss);
-  write_moments(file, kGroup + "/first_moment", checkpoint.optimizer.first);
-  write_moments(file, kGroup + "/second_moment", checkpoint.optimizer.second);
+  file.array(in_group("loss"), loss);
+  file.array(in_group("validation_loss"), validation_loss);
+  write_moments(file, in_group("first_moment"), checkpoint.optimizer.first);
+  write_moments(file, in_group("second_moment"), checkpoint.optimizer.second);
   write_file(path, file.finish());
 }
 

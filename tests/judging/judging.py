@@ -14,21 +14,14 @@ import numpy as np
 from scipy import special, stats
 from sklearn import metrics
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "support"))
+import checks
+
 # Both sum up at most some thousand numbers in [0, 1] in float64, in another order.
 FIGURE_TOLERANCE = 1e-12
 # Of p-values, relative. Above the smallest that a float64 holds in full, where SciPy loses digits as well.
 P_VALUE_TOLERANCE = 1e-9
 SMALLEST_P_VALUE = 1e-300
-
-failures = 0
-
-
-def check(what, found, limit):
-    """Prints one comparison; NaN fails."""
-    global failures
-    passed = bool(found <= limit)
-    failures += not passed
-    print(f"{'ok' if passed else 'FAILED'}: {what}: {found:.3g}, at most {limit:g}")
 
 
 def run(program, arguments, codes):
@@ -95,7 +88,7 @@ def check_evaluate(program, folder, random):
         differences = [abs(found[key]["value"] - value) for key, value in expected.items()]
         differences.append(abs(found["threshold"]["precision"]["value"] - precision))
         differences.append(abs(found["threshold"]["recall"]["value"] - recall))
-        check(f"evaluate, {name}", np.max(differences), FIGURE_TOLERANCE)
+        checks.check(f"evaluate, {name}", np.max(differences), FIGURE_TOLERANCE)
 
 
 def samples(random):
@@ -130,9 +123,9 @@ def check_compare(program, folder, random):
         if p_value >= SMALLEST_P_VALUE:
             difference /= p_value
         worst = max(worst, difference)
-        check(f"compare, {name}, p {expected.pvalue:.3g}: p-value", difference, P_VALUE_TOLERANCE)
-        check(f"compare, {name}: distance", abs(found["ks_distance"] - expected.statistic), 0)
-        check(f"compare, {name}: quantiles", quantiles, 0)
+        checks.check(f"compare, {name}, p {expected.pvalue:.3g}: p-value", difference, P_VALUE_TOLERANCE)
+        checks.check(f"compare, {name}: distance", abs(found["ks_distance"] - expected.statistic), 0)
+        checks.check(f"compare, {name}: quantiles", quantiles, 0)
     print(f"the worst p-value is {worst:.3g} off")
 
 
@@ -144,8 +137,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_evaluate(program, Path(folder), random)
         check_compare(program, Path(folder), random)
-    print(f"{failures} failed" if failures else "all passed")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

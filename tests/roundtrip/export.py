@@ -3,23 +3,16 @@
 export.py ODDITY README: ODDITY is the program; README the file whose example is run. Prints a line a
 check; the exit code is 1 where one failed.
 """
-import logging
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
-os.environ["KERAS_BACKEND"] = "tensorflow"
-# The set of kernels that is nearer to float64: see roundtrip.py.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-warnings.simplefilter("ignore")
-for name in ("tensorflow", "absl"):
-    logging.getLogger(name).setLevel(logging.ERROR)
+sys.path.append(str(Path(__file__).resolve().parent.parent / "support"))
+import checks
+import quiet_tensorflow  # before Keras
 import keras
 import numpy as np
 import onnx
@@ -30,16 +23,6 @@ import onnxruntime
 SCORE_TOLERANCE = 1e-5
 # Reconstructions lie in (0,1); each side is up to 1e-6 from float64: see roundtrip.py.
 TOLERANCE = 2e-6
-
-failures = 0
-
-
-def check(what, found, limit):
-    """Prints one comparison; NaN fails."""
-    global failures
-    passed = bool(found <= limit)
-    failures += not passed
-    print(f"{'ok' if passed else 'FAILED'}: {what}: {found:.3g}, at most {limit:g}")
 
 
 def largest_difference(a, b):
@@ -90,11 +73,11 @@ def check_model(program, name, images, scores):
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     reconstruction, score, outlier = in_batches(session, images, [1, 7, 500])
-    check(f"{name}: scores of ONNX Runtime, relative",
+    checks.check(f"{name}: scores of ONNX Runtime, relative",
           float((np.abs(score - scores) / scores).max()), SCORE_TOLERANCE)
     ours = scores.astype(np.float64) >= threshold
-    check(f"{name}: outliers that differ, of {ours.sum()}", int((outlier != ours).sum()), 0)
-    check(f"{name}: outliers missing altogether", int(not ours.any()), 0)
+    checks.check(f"{name}: outliers that differ, of {ours.sum()}", int((outlier != ours).sum()), 0)
+    checks.check(f"{name}: outliers missing altogether", int(not ours.any()), 0)
 
     # A few: Keras scales nothing.
     few = slice(0, 101)
@@ -105,9 +88,9 @@ def check_model(program, name, images, scores):
         exported = keras.models.load_model(program.export("keras", f"exported.{suffix}"),
                                            compile=False)
         predictions.append(exported.predict(scaled, verbose=0))
-        check(f"{name}: Keras {keras.__version__}, .{suffix}",
+        checks.check(f"{name}: Keras {keras.__version__}, .{suffix}",
               largest_difference(predictions[-1], reconstruction[few]), TOLERANCE)
-    check(f"{name}: .h5 and .keras in Keras", largest_difference(*predictions), 0)
+    checks.check(f"{name}: .h5 and .keras in Keras", largest_difference(*predictions), 0)
 
 
 def run_example(readme, program):
@@ -117,7 +100,7 @@ def run_example(readme, program):
     names = {}
     exec(code, names)
     scores = np.load(program.folder / "scores.npy")[:len(names["score"])]
-    check("README's example: scores, relative",
+    checks.check("README's example: scores, relative",
           float((np.abs(names["score"] - scores) / scores).max()), SCORE_TOLERANCE)
 
 
@@ -144,8 +127,7 @@ def main():
                  ("float32", (digits / np.float32(255)).astype(np.float32), [16, 32], 5)]
         for name, images, filters, latent in cases:
             check_model(program, name, *program.train(images, filters, latent))
-    print(f"{failures} failed" if failures else "all passed")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

@@ -3,24 +3,14 @@
 roundtrip.py PROGRAM GOLDEN: PROGRAM is the test program of model.cc. Prints a line a check; the exit
 code is 1 where one failed.
 """
-import logging
-import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
-os.environ["KERAS_BACKEND"] = "tensorflow"
-# Of TensorFlow's two sets of kernels the one nearer to float64: on the trained model 6e-7 (ours 7e-7);
-# with oneDNN it is 1e-6, and 3.5e-6 for a batch of one image.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-# Warnings about old formats and retraced functions would bury the checks.
-warnings.simplefilter("ignore")
-for name in ("tensorflow", "absl"):
-    logging.getLogger(name).setLevel(logging.ERROR)
+sys.path.append(str(Path(__file__).resolve().parent.parent / "support"))
+import checks
+import quiet_tensorflow  # before Keras
 import keras
 import numpy as np
 import tf_keras
@@ -31,16 +21,6 @@ import tf_keras
 TOLERANCE = 2e-6
 # Latent vectors have no bounds: as much, relative to the largest of the batch.
 LATENT_TOLERANCE = 2e-6
-
-failures = 0
-
-
-def check(what, found, limit):
-    """Prints one comparison; NaN fails."""
-    global failures
-    passed = bool(found <= limit)
-    failures += not passed
-    print(f"{'ok' if passed else 'FAILED'}: {what}: {found:.3g}, at most {limit:g}")
 
 
 class Ours:
@@ -72,17 +52,17 @@ def round_trip(ours, library, model_path, images):
     model = library.models.load_model(model_path, compile=False)
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
     theirs = model.predict(images, verbose=0)
-    check(f"{name} reconstructs", largest_difference(theirs, reconstructed), TOLERANCE)
+    checks.check(f"{name} reconstructs", largest_difference(theirs, reconstructed), TOLERANCE)
     their_latent = encoder.predict(images, verbose=0)
-    check(f"{name} encodes", largest_difference(their_latent, latent),
+    checks.check(f"{name} encodes", largest_difference(their_latent, latent),
           LATENT_TOLERANCE * float(np.abs(latent).max()))
-    check(f"{name} decodes", largest_difference(decoder.predict(their_latent, verbose=0), theirs),
+    checks.check(f"{name} decodes", largest_difference(decoder.predict(their_latent, verbose=0), theirs),
           TOLERANCE)
 
     for suffix in ("h5", "keras"):
         saved = ours.folder / f"saved.{suffix}"
         model.save(saved)
-        check(f"{name} saves .{suffix}",
+        checks.check(f"{name} saves .{suffix}",
               largest_difference(ours.compute("predict", saved, images), reconstructed), 0)
 
     # Trained further there: other weights and moving statistics, the optimizer's state beside them.
@@ -94,7 +74,7 @@ def round_trip(ours, library, model_path, images):
         model.save(saved)
         ours.run("convert", saved, back)
         weights = library.models.load_model(back, compile=False).get_weights()
-        check(f"{name} trains and saves .{suffix}",
+        checks.check(f"{name} trains and saves .{suffix}",
               max(map(largest_difference, weights, model.get_weights())), 0)
 
 
@@ -113,8 +93,7 @@ def main():
         for library in (keras, tf_keras):
             for name, images in cases:
                 round_trip(ours, library, folder / name, np.load(images))
-    print(f"{failures} failed" if failures else "all passed")
-    return 1 if failures else 0
+    return checks.conclude()
 
 
 if __name__ == "__main__":

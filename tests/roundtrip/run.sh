@@ -10,4 +10,4 @@ shift 2
 
 source "$here/../support/venv.sh"
 make_venv_or_skip "$what did not run" "$folder" "$here/requirements.txt"
-exec "$folder/bin/python" "$here/$1" "${@:2}"
+exec "$folder/bin/python" -B "$here/$1" "${@:2}"

@@ -219,15 +219,21 @@ std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range,
   return scores;
 }
 
-void CudaNetwork::do_encode(const Images& images, Range range, std::span<float> out) {
+template <typename Compute>
+void CudaNetwork::compute_each(const Images& images, Range range, int64_t size,
+                               std::span<float> out, Compute&& compute) {
   const auto begin = static_cast<int64_t>(range.begin);
   NoProgress silent;
   for_blocks(static_cast<int64_t>(range.size()), silent,
              [&](Inference& engine, int64_t first, int64_t count) {
                engine.load_images(source_of(images), nullptr, begin + first, count);
-               const float* const latent = engine.encode(count);
-               copy_to_host(latent, out, first * plan_.latent, count * plan_.latent);
+               copy_to_host(compute(engine, count), out, first * size, count * size);
              });
+}
+
+void CudaNetwork::do_encode(const Images& images, Range range, std::span<float> out) {
+  compute_each(images, range, plan_.latent, out,
+               [](Inference& engine, int64_t count) { return engine.encode(count); });
 }
 
 void CudaNetwork::do_decode(std::span<const float> latent, std::span<float> out) {
@@ -242,26 +248,17 @@ void CudaNetwork::do_decode(std::span<const float> latent, std::span<float> out)
 }
 
 void CudaNetwork::do_reconstruct(const Images& images, Range range, std::span<float> out) {
-  const auto begin = static_cast<int64_t>(range.begin);
-  NoProgress silent;
-  for_blocks(static_cast<int64_t>(range.size()), silent,
-             [&](Inference& engine, int64_t first, int64_t count) {
-               engine.load_images(source_of(images), nullptr, begin + first, count);
-               engine.encode(count);
-               copy_to_host(engine.decode(count), out, first * plan_.image, count * plan_.image);
-             });
+  compute_each(images, range, plan_.image, out, [](Inference& engine, int64_t count) {
+    engine.encode(count);
+    return engine.decode(count);
+  });
 }
 
 void CudaNetwork::do_pixel_errors(const Images& images, Range range, std::span<float> out) {
-  const auto begin = static_cast<int64_t>(range.begin);
-  NoProgress silent;
-  for_blocks(static_cast<int64_t>(range.size()), silent,
-             [&](Inference& engine, int64_t first, int64_t count) {
-               engine.load_images(source_of(images), nullptr, begin + first, count);
-               engine.encode(count);
-               copy_to_host(engine.pixel_errors(count), out, first * plan_.image,
-                            count * plan_.image);
-             });
+  compute_each(images, range, plan_.image, out, [](Inference& engine, int64_t count) {
+    engine.encode(count);
+    return engine.pixel_errors(count);
+  });
 }
 
 void CudaNetwork::copy_to_host(const float* from, std::span<float> out, int64_t offset,

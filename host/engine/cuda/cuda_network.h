@@ -54,7 +54,12 @@ class CudaNetwork final : public Network {
   /// sum of the images' errors.
   double run_steps(const EpochInput& input, size_t images, Progress& progress);
   Inference& inference();
-  /// work(first, count) for blocks of [0, n).
+  /// To `out` what compute(inference, count) gives, in device memory: `size` numbers for each of
+  /// the images that were loaded just before.
+  template <typename Compute>
+  void compute_each(const Images& images, Range range, int64_t size, std::span<float> out,
+                    Compute&& compute);
+  /// work(inference, first, count) for blocks of [0, n).
   template <typename Work>
   void for_blocks(int64_t n, Progress& progress, Work&& work);
   /// Enqueues a copy of `count` floats to out[offset].
