@@ -149,6 +149,7 @@ OnnxTensor transpose(const OnnxCall& call) {
   const std::vector<int64_t>& from = in.shape(0);
   const int64_t steps[] = {from[1] * from[2] * from[3], from[2] * from[3], from[3], 1};
   std::vector<int64_t> shape;
+  shape.reserve(order.size());
   for (const int64_t axis : order) shape.push_back(from[axis]);
   const auto& x = in.values<float>(0);
   auto y = in.make<float>(shape);

@@ -3,6 +3,7 @@
 #include <spng.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 
@@ -44,15 +45,18 @@ Picture shrunk(const Picture& picture, uint32_t side) {
   if (k <= 1) return picture;
   Picture result((picture.width + k - 1) / k, (picture.height + k - 1) / k, picture.channels);
   for (uint32_t y = 0; y < result.height; ++y) {
+    const uint32_t bottom = std::min(picture.height, (y + 1) * k);
     for (uint32_t x = 0; x < result.width; ++x) {
+      const uint32_t right = std::min(picture.width, (x + 1) * k);
+      const double count = static_cast<double>(bottom - y * k) * (right - x * k);
       for (uint32_t c = 0; c < picture.channels; ++c) {
-        uint64_t sum = 0, count = 0;
-        for (uint32_t v = y * k; v < std::min(picture.height, (y + 1) * k); ++v) {
-          for (uint32_t u = x * k; u < std::min(picture.width, (x + 1) * k); ++u, ++count) {
+        uint64_t sum = 0;
+        for (uint32_t v = y * k; v < bottom; ++v) {
+          for (uint32_t u = x * k; u < right; ++u) {
             sum += picture.pixels[(size_t{v} * picture.width + u) * picture.channels + c];
           }
         }
-        result.at(x, y)[c] = static_cast<uint8_t>((sum + count / 2) / count);
+        result.at(x, y)[c] = static_cast<uint8_t>(std::lround(static_cast<double>(sum) / count));
       }
     }
   }
