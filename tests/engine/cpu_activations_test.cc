@@ -31,13 +31,18 @@ class Step {
     parameters.moving = cpu::Buffer(plan_.moving);
     pack(plan_, weights, parameters.weights.get(), parameters.moving.get());
     const ImageView view = images.view();
+    training_.forward({view}, images_, parameters);
+    activations_ = kept_activations();
     loss_ = training_.step({view}, images_, 1e-3, parameters) / static_cast<double>(images_);
   }
 
   double loss() const { return loss_; }
 
-  /// Every activation that is kept, by the name of its layer, of all images.
-  std::map<std::string, std::vector<float>> activations() const {
+  /// Every activation, by the name of its layer, of all images.
+  const std::map<std::string, std::vector<float>>& activations() const { return activations_; }
+
+ private:
+  std::map<std::string, std::vector<float>> kept_activations() const {
     std::map<std::string, std::vector<float>> result;
     for (size_t s = 0; s < plan_.stages.size(); ++s) {
       const cpu::Stage& stage = plan_.stages[s];
@@ -61,7 +66,6 @@ class Step {
     return result;
   }
 
- private:
   /// encoder.conv2 → encoder.lrelu2, decoder.convT1 → decoder.lrelu1.
   static std::string layer_of(const cpu::Stage& stage, const std::string& kind) {
     const std::string& name = stage.name;
@@ -74,6 +78,7 @@ class Step {
   ThreadPool pool_;
   cpu::Training training_;
   int64_t images_;
+  std::map<std::string, std::vector<float>> activations_;
   double loss_ = 0;
 };
 

@@ -59,7 +59,7 @@ TEST_P(CpuKernelsTest, ConvWritesItsPositionsAndNothingElse) {
     pass.out_row = width * pass.out_step + 1;
     pass.taps = 3;
     pass.tap_offset = {0, channels, 2 * channels};
-    pass.first_input = 2;
+    pass.tap_input = {2, 2 + channels, 2 + 2 * channels};
     const int64_t inputs = 3 * channels + 4;
     const int64_t in_image = rows * pass.in_row + 7, out_image = rows * pass.out_row + 9;
     const std::vector<float> in = random(3 + images * in_image + 4 * channels);
@@ -129,17 +129,19 @@ TEST_P(CpuKernelsTest, WeightGradientAddsInputsTimesGradients) {
     const int64_t inputs = 2 * channels + 3;
     const std::vector<float> x = random(rows * pass.x_row + 5 + channels);
     const std::vector<float> g = random(rows * pass.g_row + 4);
+    pass.rows_left_out = {0, channels % 2};
     const std::vector<float> before = random(vectors * lanes * inputs);
     std::vector<float> dw = before;
-    k_->weight_gradient(pass, x.data(), g.data(), channels, vectors, dw.data(), inputs, 1);
+    k_->weight_gradient(pass, x.data(), g.data(), channels, vectors, dw.data(), inputs, 1,
+                        Begin::from_output);
     for (int64_t input = 0; input < inputs; ++input) {
       for (int64_t c = 0; c < vectors * lanes; ++c) {
         double expected = static_cast<double>(packed(before, vectors, inputs, input, c));
         const int64_t tap = (input - 1) / channels, channel = (input - 1) % channels;
         if (input >= 1 && tap < 2) {
-          for (int64_t y = 0; y < rows; ++y) {
+          const auto t = static_cast<size_t>(tap);
+          for (int64_t y = 0; y < rows - pass.rows_left_out[t]; ++y) {
             for (int64_t p = 0; p < width; ++p) {
-              const auto t = static_cast<size_t>(tap);
               const int64_t xi = pass.x_offset[t] + y * pass.x_row + p * pass.x_step + channel;
               const int64_t gi = pass.g_offset[t] + y * pass.g_row + p * pass.g_step + c;
               expected += static_cast<double>(x[static_cast<size_t>(xi)]) *
@@ -176,7 +178,7 @@ TEST_P(CpuKernelsTest, WindowGradientIsAWeightGradientOfNineTaps) {
       std::vector<float> dw = random(9 * channels * vectors * lanes);
       std::vector<float> expected = dw;
       k_->weight_gradient(pass, x.data(), g.data(), channels, vectors, expected.data(),
-                          9 * channels, 0);
+                          9 * channels, 0, Begin::from_output);
       k_->window_gradient(pass, window_row, x.data(), g.data(), channels, vectors, dw.data());
       EXPECT_EQ(dw, expected);  // the same sums in the same order
     }

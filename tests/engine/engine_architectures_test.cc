@@ -27,6 +27,7 @@ std::vector<Shape> shapes() {
       {conv_autoencoder(16, 16, 3, {2, 3, 2, 1}, 4), 31, 31},
       {conv_autoencoder(38, 6, 2, {20}, 16), 4, 3},
       {conv_autoencoder(28, 28, 1, {32, 64}, 16), 3, 2},
+      {conv_autoencoder(8, 16, 1, {36, 33}, 9), 7, 5},  // even maps on both sides
   };
 }
 

@@ -31,7 +31,7 @@ void project(const Plan& plan, const Kernels& kernels, const float* features, in
   operands.block_inputs = plan.features;
   const int64_t part = images * plan.latent();
   for (int64_t first = 0; first < plan.features; first += kChunk) {
-    pass.first_input = first;
+    pass.tap_input[0] = first;
     operands.in_channels = std::min(kChunk, plan.features - first);
     kernels.conv(pass, operands);
     operands.in += kChunk;
@@ -80,16 +80,20 @@ void dense_gradients(const Plan& plan, const Kernels& kernels, const DenseGradie
   pass.x_step = plan.latent();
   pass.g_step = plan.features;
   kernels.weight_gradient(pass, d.latent, d.feature_gradient + feature, latent_dim, vectors,
-                          gradient + plan.dense2 + pixel * latent_dim * channels, latent_dim, 0);
-  kernels.add_rows(d.feature_gradient + feature, d.images, plan.features, vectors,
-                   gradient + plan.dense2_bias + feature);
+                          gradient + plan.dense2 + pixel * latent_dim * channels, latent_dim, 0,
+                          Begin::from_zero);
+  float* bias = gradient + plan.dense2_bias + feature;
+  std::fill_n(bias, channels, 0.0f);
+  kernels.add_rows(d.feature_gradient + feature, d.images, plan.features, vectors, bias);
 
   std::swap(pass.x_step, pass.g_step);
   kernels.weight_gradient(pass, d.features + feature, d.latent_gradient, channels,
-                          plan.latent_vectors, gradient + plan.dense1, plan.features, feature);
+                          plan.latent_vectors, gradient + plan.dense1, plan.features, feature,
+                          Begin::from_zero);
   if (pixel == 0) {
-    kernels.add_rows(d.latent_gradient, d.images, plan.latent(), plan.latent_vectors,
-                     gradient + plan.dense1_bias);
+    bias = gradient + plan.dense1_bias;
+    std::fill_n(bias, plan.latent(), 0.0f);
+    kernels.add_rows(d.latent_gradient, d.images, plan.latent(), plan.latent_vectors, bias);
   }
 }
 

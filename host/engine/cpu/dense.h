@@ -18,8 +18,8 @@ void project(const Plan& plan, const Kernels& kernels, const float* features, in
 void expand(const Plan& plan, const Kernels& kernels, const float* latent, int64_t images,
             const float* weights, const float* bias, const Grid& grid, float* out);
 
-/// The gradients of one pixel's share of the dense layers, added to `gradient` (flat parameters):
-/// features and their gradients [images, features], latent vectors and their gradients
+/// The gradients of one pixel's share of the dense layers, written into `gradient` (flat
+/// parameters): features and their gradients [images, features], latent vectors and their gradients
 /// [images, latent()]. Pixel 0 also does the bias of the latent vector.
 struct DenseGradients {
   const float *features, *latent;

@@ -20,6 +20,7 @@ Inference::Inference(const Plan& plan, const Kernels& kernels, int threads, int6
     scale_.emplace_back(stage.out.channels);
     shift_.emplace_back(stage.out.channels);
   }
+  matrices_ = Buffer(plan.matrices);
   for (Scratch& scratch : scratch_) {
     for (size_t i = 0; i < plan.stages.size(); ++i) {
       scratch.in.emplace_back(i == plan.encoder_stages ? 0 : plan.group * plan.stages[i].in.size());
@@ -32,11 +33,15 @@ Inference::Inference(const Plan& plan, const Kernels& kernels, int threads, int6
     scratch.features = Buffer(block_images * plan.features);
     scratch.latent = Buffer(block_images * plan.latent());
     scratch.projection = Buffer(project_scratch(plan, block_images));
+    scratch.winograd = WinogradScratch(plan);
   }
 }
 
 void Inference::load(const float* parameters, const float* moving) {
   parameters_ = parameters;
+  for (const WinogradTask& task : winograd_tasks(plan_, Direction::forward)) {
+    winograd_weights(plan_, kernels_, Direction::forward, task, parameters, matrices_.get());
+  }
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
     const Stage& stage = plan_.stages[i];
     for (int64_t c = 0; c < stage.out_channels; ++c) {
@@ -51,7 +56,8 @@ void Inference::load(const float* parameters, const float* moving) {
   }
 }
 
-void Inference::run_stage(size_t index, int64_t images, const float* in, float* out) const {
+void Inference::run_stage(size_t index, int64_t images, const float* in, float* out,
+                          WinogradScratch& winograd) const {
   const Stage& stage = plan_.stages[index];
   ConvOperands operands;
   operands.in = in;
@@ -69,6 +75,12 @@ void Inference::run_stage(size_t index, int64_t images, const float* in, float* 
   operands.scale = scale_[index].get();
   operands.shift = shift_[index].get();
   operands.slope = kLeakyReluSlope;
+  if (stage.winograd) {
+    operands.weights = matrices_.get() + stage.matrices;
+    operands.block_inputs = kWinogradMatrices * stage.in_channels;
+    winograd_conv(kernels_, stage.kind, stage.in, stage.next, operands, winograd);
+    return;
+  }
   for (const ConvPass& pass : stage.inference) kernels_.conv(pass, operands);
 }
 
@@ -85,7 +97,7 @@ void Inference::encode(int thread, const Selection& images, int64_t n, float* la
       float* out = stage + 1 == plan_.encoder_stages
                        ? scratch.features.get() + first * plan_.features
                        : scratch.in[stage + 1].get();
-      run_stage(stage, count, scratch.in[stage].get(), out);
+      run_stage(stage, count, scratch.in[stage].get(), out, scratch.winograd);
     }
   }
   project(plan_, kernels_, scratch.features.get(), n, parameters_ + plan_.dense1,
@@ -108,7 +120,7 @@ void Inference::decode(int thread, const float* latent, int64_t n, const Selecti
                                              : scratch.in[stage].get();
       float* out =
           stage + 1 == plan_.stages.size() ? scratch.last_in.get() : scratch.in[stage + 1].get();
-      run_stage(stage, count, in, out);
+      run_stage(stage, count, in, out, scratch.winograd);
     }
     for (int64_t i = 0; i < count; ++i) {
       kernels_.conv_to_pixels(last, scratch.last_in.get() + i * plan_.last_in.size(),

@@ -8,6 +8,7 @@
 #include "data/pixels.h"
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/plan.h"
+#include "engine/cpu/winograd.h"
 
 namespace oddity::cpu {
 
@@ -52,15 +53,18 @@ class Inference {
         in;         // the bordered input of each stage but the first decoder's, `group` images
     Buffer hidden;  // the first decoder stage's, block_images
     Buffer last_in, logits, pixels, features, latent, projection;
+    WinogradScratch winograd;
   };
 
-  void run_stage(size_t stage, int64_t images, const float* in, float* out) const;
+  void run_stage(size_t stage, int64_t images, const float* in, float* out,
+                 WinogradScratch& winograd) const;
 
   const Plan& plan_;
   const Kernels& kernels_;
   int64_t block_images_;
   const float* parameters_ = nullptr;
   std::vector<Buffer> scale_, shift_;  // of each stage
+  Buffer matrices_;                    // of the weights, where a stage goes through winograd.h
   std::vector<Scratch> scratch_;       // of each thread
 };
 

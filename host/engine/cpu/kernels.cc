@@ -17,6 +17,7 @@
 #include "engine/cpu/kernels_gradient-inl.h"
 #include "engine/cpu/kernels_norm-inl.h"
 #include "engine/cpu/kernels_pixels-inl.h"
+#include "engine/cpu/kernels_winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace oddity::cpu::HWY_NAMESPACE {
@@ -36,6 +37,14 @@ const Kernels& table() {
       .affine = affine,
       .batch_norm_gradient = batch_norm_gradient,
       .add_rows = add_rows,
+      .winograd_small_inputs = winograd_small_inputs,
+      .winograd_large_inputs = winograd_large_inputs,
+      .winograd_small_gradients = winograd_small_gradients,
+      .winograd_large_gradients = winograd_large_gradients,
+      .winograd_small_outputs = winograd_small_outputs,
+      .winograd_large_outputs = winograd_large_outputs,
+      .winograd_weights = winograd_weights,
+      .winograd_taps = winograd_taps,
       .adam = adam,
   };
   return kernels;

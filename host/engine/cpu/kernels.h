@@ -25,7 +25,7 @@ struct ConvPass {
   int64_t out_offset = 0, out_row = 0, out_step = 0;  // where its channels go
   int taps = 1;
   std::array<int64_t, 9> tap_offset{};  // from the beginning of the window
-  int64_t first_input = 0;              // of the packed weights: the row of tap 0, channel 0
+  std::array<int64_t, 9> tap_input{};   // the row of the packed weights of the tap's channel 0
 };
 
 /// What a pass is applied to: y = scale · leaky(x ∗ w + bias) + shift, leaky(v) = max(v, slope ·
@@ -52,14 +52,26 @@ struct GradientPass {
   int64_t x_row = 0, x_step = 0;
   int64_t g_row = 0, g_step = 0;
   int taps = 1;
-  std::array<int64_t, 9> x_offset{};  // of each tap: where the inputs begin
-  std::array<int64_t, 9> g_offset{};  // and where the output gradients do
+  std::array<int64_t, 9> x_offset{};       // of each tap: where the inputs begin
+  std::array<int64_t, 9> g_offset{};       // and where the output gradients do
+  std::array<int64_t, 9> rows_left_out{};  // of each tap: at the end, which meet zeros only
 };
 
 /// A plain image inside a bordered buffer: rows · width pixels, `row` floats from row to row.
 struct Pixels {
   int64_t rows = 0, width = 0, vectors = 0, row = 0;
 };
+
+/// A row of tiles for Winograd's transforms (winograd.h): of pixels `step` apart in rows of `row`
+/// floats, and of transformed numbers [tensor][tile][vectors · lanes], the tensors `tensor` apart.
+struct TileStrip {
+  int64_t tiles = 0, vectors = 0;
+  int64_t row = 0, step = 0;
+  int64_t tensor = 0;
+};
+
+/// What a sum over images begins with.
+enum class Begin { from_zero, from_output };
 
 /// One instruction set's loops.
 struct Kernels {
@@ -69,11 +81,11 @@ struct Kernels {
   /// The convolution described by `pass` of `operands`.
   void (*conv)(const ConvPass& pass, const ConvOperands& operands);
 
-  /// dw[(tap, channel) input][lane] += Σ positions x[channel] · g[lane], in packed order. Inputs
+  /// dw[(tap, channel) input][lane] (+)= Σ positions x[channel] · g[lane], in packed order. Inputs
   /// are numbered from `first_input`: tap · in_channels + channel.
   void (*weight_gradient)(const GradientPass& pass, const float* x, const float* g,
                           int64_t in_channels, int64_t out_vectors, float* dw, int64_t block_inputs,
-                          int64_t first_input);
+                          int64_t first_input, Begin begin);
 
   /// The same for a 3×3 window of few channels: nine taps at window + (ky · window_row + kx ·
   /// channels). dw[(tap, channel)][lane] += Σ window[tap, channel] · g[lane]; pass.x_offset[0] and
@@ -119,6 +131,22 @@ struct Kernels {
 
   /// sum[i] += Σ rows[n][i]: `count` rows, `stride` floats apart.
   void (*add_rows)(const float* rows, int64_t count, int64_t stride, int64_t vectors, float* sum);
+
+  /// The transforms of winograd.h, a strip at a time. `first` is the pixel at the top left of the
+  /// first tile's window. Inputs and gradients of the small grid to 16 and 9 tensors, of the large
+  /// one to 25; sums of products, 9 and 25 tensors, to outputs, finished as `operands` say (their
+  /// bias, scale, shift and slope).
+  void (*winograd_small_inputs)(const TileStrip& strip, const float* first, float* out);
+  void (*winograd_large_inputs)(const TileStrip& strip, const float* first, float* out);
+  void (*winograd_small_gradients)(const TileStrip& strip, const float* first, float* out);
+  void (*winograd_large_gradients)(const TileStrip& strip, const float* first, float* out);
+  void (*winograd_small_outputs)(const TileStrip& strip, const float* products,
+                                 const ConvOperands& operands, float* first);
+  void (*winograd_large_outputs)(const TileStrip& strip, const float* products,
+                                 const ConvOperands& operands, float* first);
+  /// Nine taps of n numbers to 16 matrices [16][n], and gradients of those back to taps.
+  void (*winograd_weights)(const std::array<const float*, 9>& taps, int64_t n, float* out);
+  void (*winograd_taps)(const float* in, int64_t n, const std::array<float*, 9>& taps);
 
   /// Adam on n numbers (whole vectors): g = Σ partial gradients in order (`parts`, `part_stride`
   /// apart), m += (1 − β₁)(g − m), v += (1 − β₂)(g² − v), w −= step_size · m / (√v + 1e-7).

@@ -23,7 +23,7 @@ struct Tile {
 
 template <int N, int V>
 HWY_NOINLINE void conv_tile(const ConvPass& pass, const ConvOperands& o, const Tile& tile,
-                            const float* HWY_RESTRICT weights, int64_t channel) {
+                            const float* HWY_RESTRICT block, int64_t channel) {
   Vec a[N][V], b[N][V];
   ODDITY_UNROLL
   for (int v = 0; v < V; ++v) {
@@ -35,6 +35,8 @@ HWY_NOINLINE void conv_tile(const ConvPass& pass, const ConvOperands& o, const T
   for (int tap = 0; tap < pass.taps; ++tap) {
     const float* xa = tile.a + pass.tap_offset[static_cast<size_t>(tap)];
     const float* xb = tile.b + pass.tap_offset[static_cast<size_t>(tap)];
+    const float* HWY_RESTRICT weights =
+        block + pass.tap_input[static_cast<size_t>(tap)] * V * kLanes;
     for (int64_t k = 0; k < o.in_channels; ++k, ++xa, ++xb, weights += V * kLanes) {
       Vec w[V];
       ODDITY_UNROLL
@@ -95,14 +97,16 @@ ConvTile conv_tile_of(int64_t segment) {
   }
 }
 
-/// Length of the segments that a row of `width` positions is cut into; the last one overlaps its
-/// neighbour where they do not fit (the same sums, stored twice). Cost of a segment: its
-/// multiply-adds plus about two cycles of loads and loop.
-inline int64_t segment_length(int64_t width) {
+/// Length of the segments that `rows` rows of `width` positions are cut into; the last of a row
+/// overlaps its neighbour where they do not fit, and an odd one out goes twice through a tile
+/// (the same sums, stored twice). Cost of a tile: its multiply-adds plus about two cycles of loads
+/// and loop.
+inline int64_t segment_length(int64_t width, int64_t rows) {
   int64_t best = 1;
   int64_t least = std::numeric_limits<int64_t>::max();
   for (int64_t n = 1; n <= std::min(kMaxSegment, width); ++n) {
-    const int64_t cost = (width + n - 1) / n * (2 * n + 1);
+    const int64_t tiles = (rows * ((width + n - 1) / n) + 1) / 2;
+    const int64_t cost = tiles * (4 * n + 2);
     if (cost <= least) {
       least = cost;
       best = n;
@@ -112,7 +116,7 @@ inline int64_t segment_length(int64_t width) {
 }
 
 void conv(const ConvPass& pass, const ConvOperands& o) {
-  const int64_t length = segment_length(pass.width);
+  const int64_t length = segment_length(pass.width, o.images * pass.rows);
   const int64_t segments = (pass.width + length - 1) / length;
   const int64_t total = o.images * pass.rows * segments;
 
@@ -120,8 +124,7 @@ void conv(const ConvPass& pass, const ConvOperands& o) {
     const int64_t block_vectors = std::min<int64_t>(2, o.out_vectors - vector);
     const ConvTile tile_function =
         block_vectors == 2 ? conv_tile_of<2>(length) : conv_tile_of<1>(length);
-    const float* weights =
-        o.weights + vector * kLanes * o.block_inputs + pass.first_input * block_vectors * kLanes;
+    const float* weights = o.weights + vector * kLanes * o.block_inputs;
     int64_t image = 0, row = 0, segment = 0;
     const float* in = nullptr;
     float* out = nullptr;

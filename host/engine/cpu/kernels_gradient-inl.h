@@ -20,12 +20,19 @@ struct GradientTile {
 };
 
 template <int I, int V>
-HWY_NOINLINE void gradient_tile(const GradientTile& t, float* HWY_RESTRICT dw) {
+HWY_NOINLINE void gradient_tile(const GradientTile& t, Begin begin, float* HWY_RESTRICT dw) {
   Vec sum[I][V];
   ODDITY_UNROLL
   for (int i = 0; i < I; ++i) {
     ODDITY_UNROLL
-    for (int v = 0; v < V; ++v) sum[i][v] = load(dw + (i * V + v) * kLanes);
+    for (int v = 0; v < V; ++v) sum[i][v] = zero();
+  }
+  if (begin == Begin::from_output) {
+    ODDITY_UNROLL
+    for (int i = 0; i < I; ++i) {
+      ODDITY_UNROLL
+      for (int v = 0; v < V; ++v) sum[i][v] = load(dw + (i * V + v) * kLanes);
+    }
   }
   for (int64_t row = 0; row < t.rows; ++row) {
     const float* x = t.x + row * t.x_row;
@@ -51,20 +58,20 @@ HWY_NOINLINE void gradient_tile(const GradientTile& t, float* HWY_RESTRICT dw) {
 
 /// All input channels of one tap and one block of V output vectors.
 template <int V>
-void gradient_channels(GradientTile tile, int64_t channels, float* dw) {
+void gradient_channels(GradientTile tile, int64_t channels, Begin begin, float* dw) {
   while (channels > 0) {
     int64_t inputs = 1;
     if (kMaxInputs >= 8 && channels >= 8) {
-      gradient_tile<8, V>(tile, dw);
+      gradient_tile<8, V>(tile, begin, dw);
       inputs = 8;
     } else if (channels >= 4) {
-      gradient_tile<4, V>(tile, dw);
+      gradient_tile<4, V>(tile, begin, dw);
       inputs = 4;
     } else if (channels >= 2) {
-      gradient_tile<2, V>(tile, dw);
+      gradient_tile<2, V>(tile, begin, dw);
       inputs = 2;
     } else {
-      gradient_tile<1, V>(tile, dw);
+      gradient_tile<1, V>(tile, begin, dw);
     }
     tile.x += inputs;
     dw += inputs * V * kLanes;
@@ -73,20 +80,26 @@ void gradient_channels(GradientTile tile, int64_t channels, float* dw) {
 }
 
 void weight_gradient(const GradientPass& pass, const float* x, const float* g, int64_t in_channels,
-                     int64_t out_vectors, float* dw, int64_t block_inputs, int64_t first_input) {
+                     int64_t out_vectors, float* dw, int64_t block_inputs, int64_t first_input,
+                     Begin begin) {
   // As many rows at a time as leave the inputs, read once a tap and block, in the first-level
   // cache.
-  constexpr int64_t kCachedFloats = 6144;
+  constexpr int64_t kCachedFloats = 6272;
   const int64_t row_floats = std::max<int64_t>(1, pass.width * std::abs(pass.x_step));
-  const int64_t rows_at_once = std::clamp<int64_t>(kCachedFloats / row_floats, 1, pass.rows);
+  const int64_t most_rows = std::clamp<int64_t>(kCachedFloats / row_floats, 1, pass.rows);
+  const int64_t parts = (pass.rows + most_rows - 1) / most_rows;
+  const int64_t rows_at_once = (pass.rows + parts - 1) / parts;
   for (int64_t row = 0; row < pass.rows; row += rows_at_once) {
+    const Begin from = row == 0 ? begin : Begin::from_output;
     for (int64_t vector = 0; vector < out_vectors; vector += 2) {
       const int64_t block_vectors = std::min<int64_t>(2, out_vectors - vector);
       for (int tap = 0; tap < pass.taps; ++tap) {
         const auto t = static_cast<size_t>(tap);
+        const int64_t rows_left = pass.rows - pass.rows_left_out[t] - row;
+        if (rows_left <= 0 && row > 0) continue;
         const GradientTile tile{x + pass.x_offset[t] + row * pass.x_row,
                                 g + pass.g_offset[t] + row * pass.g_row + vector * kLanes,
-                                std::min(rows_at_once, pass.rows - row),
+                                std::min(rows_at_once, rows_left),
                                 pass.width,
                                 pass.x_row,
                                 pass.x_step,
@@ -95,9 +108,9 @@ void weight_gradient(const GradientPass& pass, const float* x, const float* g, i
         float* tap_dw = dw + vector * kLanes * block_inputs +
                         (first_input + tap * in_channels) * block_vectors * kLanes;
         if (block_vectors == 2) {
-          gradient_channels<2>(tile, in_channels, tap_dw);
+          gradient_channels<2>(tile, in_channels, from, tap_dw);
         } else {
-          gradient_channels<1>(tile, in_channels, tap_dw);
+          gradient_channels<1>(tile, in_channels, from, tap_dw);
         }
       }
     }

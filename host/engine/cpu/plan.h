@@ -32,6 +32,9 @@ inline Pixels inside_of(const Grid& grid, int64_t vectors) {
 
 enum class StageKind { convolution, transposed };
 
+/// Matrices of weights that Winograd's filtering makes of nine taps (winograd.h).
+inline constexpr int64_t kWinogradMatrices = 16;
+
 /// A stride-2 convolution of either kind, with the LeakyReLU and batch normalisation behind it.
 struct Stage {
   StageKind kind;
@@ -43,9 +46,16 @@ struct Stage {
   Grid in;     // bordered input
   Grid out;    // activation after LeakyReLU, without border
   Grid delta;  // bordered gradient before LeakyReLU
+  // Images that go through the passes together: where maps are small, an odd number of short rows
+  // leaves half a tile empty, and a second image fills it.
+  int64_t group = 1;
+
+  // Whether its convolutions and weight gradients go through winograd.h instead of these passes.
+  bool winograd = false;
+  Grid next;  // what inference writes to: the bordered input of what comes next
 
   std::vector<ConvPass> forward;        // in → out
-  std::vector<ConvPass> inference;      // in → the bordered input of what comes next
+  std::vector<ConvPass> inference;      // in → next
   std::vector<ConvPass> data_gradient;  // delta → gradient of this stage's input, without border
   int64_t data_gradient_vectors = 0;
   GradientPass weight_gradient;
@@ -57,6 +67,14 @@ struct Stage {
   int64_t moving = 0;
   // Offset into the turned weights, packed for data_gradient.
   int64_t turned = 0;
+  // Offsets into Winograd's matrices of the weights and of the turned ones.
+  int64_t matrices = 0, turned_matrices = 0;
+
+  /// The kind of convolution that the data gradient is.
+  StageKind turned_kind() const {
+    return kind == StageKind::convolution ? StageKind::transposed : StageKind::convolution;
+  }
+  Grid in_without_border() const { return {in.height, in.width, in.channels}; }
 };
 
 /// The plan of one architecture for vectors of `lanes` floats.
@@ -67,9 +85,7 @@ struct Plan {
   int64_t lanes;
   std::vector<Stage> stages;  // encoder, then decoder
   size_t encoder_stages;
-  // Images that go through the stages together: where maps are small, an odd number of short rows
-  // leaves half a tile empty, and a second image fills it.
-  int64_t group = 1;
+  int64_t group = 1;  // the largest of the stages'
 
   // Between the two: features [pixels, channels] of the encoder's last map, without border.
   Grid encoded;
@@ -93,6 +109,7 @@ struct Plan {
   int64_t partial = 0;
   int64_t moving = 0;
   int64_t turned = 0;
+  int64_t matrices = 0, turned_matrices = 0;
 
   int64_t padded(int64_t channels) const { return (channels + lanes - 1) / lanes * lanes; }
   int64_t latent() const { return latent_vectors * lanes; }
@@ -101,6 +118,9 @@ struct Plan {
 /// Weights of the layers in Keras' layouts ↔ the flat parameters and moving statistics.
 void pack(const Plan& plan, const Weights& weights, float* parameters, float* moving);
 void unpack(const Plan& plan, const float* parameters, const float* moving, Weights& weights);
+
+/// Where tap (y, x) stands in packed weights of a convolution of that kind.
+int64_t tap_index(StageKind kind, int64_t y, int64_t x);
 
 /// Writes task `task` of turn_tasks(plan) of the turned weights: those that gradients flow back
 /// through.

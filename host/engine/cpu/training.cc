@@ -11,8 +11,8 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     : plan_(plan), kernels_(kernels), pool_(pool), scratch_(pool.threads()) {
   for (const Stage& stage : plan.stages) {
     StageState state;
-    state.activation = Buffer(max_batch * stage.out.size());
-    state.gradient = Buffer(max_batch * stage.out.size());
+    state.image_size = std::max(stage.out.size(), stage.in.pixels() * stage.in.channels);
+    state.memory = Buffer(max_batch * state.image_size);
     state.sums.resize(static_cast<size_t>(kMaxBlocks * 2 * stage.out.channels));
     for (Buffer* buffer : {&state.mean, &state.inverse_deviation, &state.scale, &state.shift,
                            &state.k1, &state.k2, &state.k3}) {
@@ -29,9 +29,11 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
       scratch.delta.emplace_back(plan.group * plan.stages[i].delta.size());
     }
     scratch.last_in = Buffer(plan.last_in.size() + 3 * plan.last_in.channels);
-    scratch.last_delta = Buffer(plan.last_delta.size());
+    scratch.last_gradient = Buffer(plan.stages.back().out.size());
     scratch.logits = Buffer(plan.architecture.image().size());
     scratch.projection = Buffer(project_scratch(plan, max_batch));
+    scratch.winograd = WinogradScratch(plan);
+    scratch.matrix_gradient = Buffer(plan.matrices);
     scratch.sums.resize(static_cast<size_t>(2 * channels));
   }
   pixels_ = Buffer(max_batch * plan.architecture.image().size());
@@ -41,7 +43,13 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
   hidden_ = Buffer(max_batch * plan.stages[plan.encoder_stages].in.size());
   latent_gradient_ = Buffer(max_batch * plan.latent());
   feature_gradient_ = Buffer(max_batch * plan.features);
+  encoded_gradient_ = Buffer(max_batch * plan.features);
+  last_delta_ = Buffer(max_batch * plan.last_delta.size());
   turned_ = Buffer(plan.turned);
+  matrices_ = Buffer(plan.matrices);
+  turned_matrices_ = Buffer(plan.turned_matrices);
+  matrix_tasks_ = winograd_tasks(plan, Direction::forward);
+  turned_matrix_tasks_ = winograd_tasks(plan, Direction::back);
   gradients_ = Buffer((kMaxBlocks - 1) * plan.partial + plan.parameters);
   losses_.resize(static_cast<size_t>(max_batch));
 }
@@ -49,58 +57,65 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
 void Training::for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
                           const std::function<void(size_t)>& extra) {
   const auto blocks = static_cast<size_t>(blocks_);
+  // Up and down by turns: each part begins with the images that the one before it ended with.
+  downwards_ = !downwards_;
   pool_.parallel_for(blocks + extra_tasks, [&](size_t task, int thread) {
     if (task >= blocks) {
       extra(task - blocks);
       return;
     }
-    const int64_t begin = static_cast<int64_t>(task) * block_images_;
-    work({begin, std::min(n_, begin + block_images_), static_cast<int64_t>(task)}, thread);
+    const auto index = static_cast<int64_t>(downwards_ ? blocks - 1 - task : task);
+    const int64_t begin = index * block_images_;
+    work({begin, std::min(n_, begin + block_images_), index}, thread);
   });
 }
 
-double Training::step(const Selection& images, int64_t n, double learning_rate,
-                      Parameters& parameters) {
+void Training::forward(const Selection& images, int64_t n, Parameters& parameters) {
   images_ = &images;
   parameters_ = &parameters;
   n_ = n;
   block_images_ = (n + kMaxBlocks - 1) / kMaxBlocks;
   block_images_ = (block_images_ + plan_.group - 1) / plan_.group * plan_.group;
   blocks_ = (n + block_images_ - 1) / block_images_;
-  const size_t stages = plan_.stages.size();
 
-  // Forward. The turned weights are needed on the way back only, and fill idle threads here.
+  // What the weights are turned and transformed to is needed later, and fills idle threads here.
+  const float* weights = parameters.weights.get();
   for_blocks(
-      turn_tasks(plan_) + 1, [this](const Block& block, int thread) { forward(0, block, thread); },
-      [this](size_t task) {
-        if (task < turn_tasks(plan_)) {
-          turn_weights(plan_, parameters_->weights.get(), task, turned_.get());
+      matrix_tasks_.size() + turn_tasks(plan_),
+      [this](const Block& block, int thread) { forward_stage(0, block, thread); },
+      [&](size_t task) {
+        if (task < matrix_tasks_.size()) {
+          winograd_weights(plan_, kernels_, Direction::forward, matrix_tasks_[task], weights,
+                           matrices_.get());
         } else {
-          std::fill_n(dense_gradient() + plan_.partial, plan_.parameters - plan_.partial, 0.0f);
+          turn_weights(plan_, weights, task - matrix_tasks_.size(), turned_.get());
         }
       });
-  for (size_t stage = 1; stage <= stages; ++stage) {
-    finish_forward(stage - 1);
+  finish_forward(0);
+  for (size_t stage = 1; stage < plan_.stages.size(); ++stage) {
     const auto work = [&](const Block& block, int thread) {
-      if (stage == stages) {
-        last(block, thread);  // the way back begins here
-      } else {
-        if (stage == plan_.encoder_stages) middle(block, thread);
-        forward(stage, block, thread);
-      }
+      if (stage == plan_.encoder_stages) middle(block, thread);
+      forward_stage(stage, block, thread);
     };
-    for_blocks(0, work, nullptr);
+    for_blocks(stage == 1 ? turned_matrix_tasks_.size() : 0, work, [this](size_t task) {
+      winograd_weights(plan_, kernels_, Direction::back, turned_matrix_tasks_[task], turned_.get(),
+                       turned_matrices_.get());
+    });
+    finish_forward(stage);
   }
+}
 
-  // Backward. The dense layers' gradients sum over the whole batch, a pixel a task, one stage
-  // later.
-  for (size_t stage = stages; stage-- > 0;) {
+void Training::backward() {
+  for_blocks(
+      0, [this](const Block& block, int thread) { last(block, thread); }, nullptr);
+  // The dense layers' gradients sum over the whole batch, a pixel a task, one stage later.
+  for (size_t stage = plan_.stages.size(); stage-- > 0;) {
     finish_backward(stage);
     const bool behind_dense = stage + 1 == plan_.encoder_stages;
     for_blocks(
         behind_dense ? static_cast<size_t>(plan_.encoded.pixels()) : 0,
         [&](const Block& block, int thread) {
-          backward(stage, block, thread);
+          backward_stage(stage, block, thread);
           if (stage == plan_.encoder_stages) middle_backward(block, thread);
         },
         [this](size_t pixel) {
@@ -110,6 +125,12 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
               static_cast<int64_t>(pixel), dense_gradient());
         });
   }
+}
+
+double Training::step(const Selection& images, int64_t n, double learning_rate,
+                      Parameters& parameters) {
+  forward(images, n, parameters);
+  backward();
   update(learning_rate);
 
   double loss = 0;

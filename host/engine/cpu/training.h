@@ -26,10 +26,13 @@ class Training {
   /// One step on n ≤ max_batch images; returns the sum of their losses before it.
   double step(const Selection& images, int64_t n, double learning_rate, Parameters& parameters);
 
-  /// What the last step left, for tests: the activation after LeakyReLU [H, W, plan channels] of a
+  /// The way forward of such a step, up to the last layer; moves the moving statistics.
+  void forward(const Selection& images, int64_t n, Parameters& parameters);
+
+  /// What forward() left, for tests: the activation after LeakyReLU [H, W, plan channels] of a
   /// stage and image, the scale and shift of its batch normalisation, the latent vector.
   const float* activation(size_t stage, int64_t image) const {
-    return stages_[stage].activation.get() + image * plan_.stages[stage].out.size();
+    return stages_[stage].memory.get() + image * stages_[stage].image_size;
   }
   const float* scale(size_t stage) const { return stages_[stage].scale.get(); }
   const float* shift(size_t stage) const { return stages_[stage].shift.get(); }
@@ -40,14 +43,19 @@ class Training {
   static constexpr int64_t kMaxBlocks = 8;
 
   struct StageState {
-    Buffer activation, gradient;  // [images, out]
+    // Of each image, image_size numbers: the activation, until the way back has used it; then, in
+    // the same place, which is still near, the gradient of the stage's input, without border.
+    Buffer memory;
+    int64_t image_size = 0;
     std::vector<double> sums;  // [block][2][channels]: Σa, Σa², later Σdy, Σdy·(a − mean)
     Buffer mean, inverse_deviation, scale, shift;
     Buffer k1, k2, k3;  // of the gradient (kernels.h)
   };
   struct Scratch {
     std::vector<Buffer> in, delta;  // bordered buffers of each stage, `group` images
-    Buffer last_in, last_delta, logits, projection;
+    Buffer last_in, last_gradient, logits, projection;
+    WinogradScratch winograd;
+    Buffer matrix_gradient;
     std::vector<double> sums;
   };
   struct Block {
@@ -56,15 +64,20 @@ class Training {
 
   void for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
                   const std::function<void(size_t)>& extra);
-  void forward(size_t stage, const Block& block, int thread);
+  void forward_stage(size_t stage, const Block& block, int thread);
   void middle(const Block& block, int thread);
   void last(const Block& block, int thread);
-  void backward(size_t stage, const Block& block, int thread);
+  void backward_stage(size_t stage, const Block& block, int thread);
   void middle_backward(const Block& block, int thread);
   const float* stage_input(size_t stage, int64_t first, int64_t count, Scratch& scratch) const;
   void add_sums(StageState& state, int64_t block, int64_t channels, const Scratch& scratch) const;
+  const float* output_gradient(size_t stage, int64_t image, Scratch& scratch) const;
+  float* input_gradient(size_t stage, int64_t image) {
+    return stages_[stage].memory.get() + image * stages_[stage].image_size;
+  }
   void finish_forward(size_t stage);
   void finish_backward(size_t stage);
+  void backward();
   void update(double learning_rate);
 
   float* part_gradient(int64_t block) { return gradients_.get() + block * plan_.partial; }
@@ -80,7 +93,11 @@ class Training {
   Buffer first_in_;  // the same, bordered
   Buffer features_, latent_, hidden_;
   Buffer latent_gradient_, feature_gradient_;
+  Buffer encoded_gradient_;  // of the encoder's last stage [images, features]
+  Buffer last_delta_;        // gradient of the logits [images, plan.last_delta]
   Buffer turned_;
+  Buffer matrices_, turned_matrices_;
+  std::vector<WinogradTask> matrix_tasks_, turned_matrix_tasks_;
   // The gradients that come in parts [kMaxBlocks, plan.partial], then the dense layers'.
   Buffer gradients_;
   std::vector<float> losses_;
@@ -89,6 +106,7 @@ class Training {
   const Selection* images_ = nullptr;
   Parameters* parameters_ = nullptr;
   int64_t n_ = 0, block_images_ = 0, blocks_ = 0;
+  bool downwards_ = false;  // the next part takes the blocks from the last to the first
 };
 
 }  // namespace oddity::cpu

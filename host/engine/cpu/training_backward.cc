@@ -31,20 +31,14 @@ void Training::last(const Block& block, int thread) {
   window.g_row = in.row();
   window.g_step = in.channels;
   window.g_offset[0] = in.origin();
-  ConvOperands back;
-  back.in = scratch.last_delta.get();
-  back.in_channels = depth;
-  back.out_vectors = plan_.last_vectors;
-  back.weights = weights + plan_.last_kernel;
-  back.block_inputs = 9 * depth;
-
   for (int64_t i = block.begin; i < block.end; ++i) {
     const float* image = pixels_.get() + i * plan_.architecture.image().size();
     kernels_.affine(pixels, activation(index, i), scale(index), shift(index),
                     scratch.last_in.get() + in.origin());
     kernels_.conv_to_pixels(pixels, scratch.last_in.get(), weights + plan_.last_kernel,
                             weights + plan_.last_bias, depth, scratch.logits.get());
-    float* inside = scratch.last_delta.get() + delta.origin();
+    float* logit_gradient = last_delta_.get() + i * delta.size();
+    float* inside = logit_gradient + delta.origin();
     losses_[static_cast<size_t>(i)] =
         kernels_.reconstruction_gradient(scratch.logits.get(), image, in.height, in.width * depth,
                                          1.0f / static_cast<float>(n_), inside, delta.row());
@@ -59,14 +53,34 @@ void Training::last(const Block& block, int thread) {
       }
       dbias[d] += static_cast<float>(sum);
     }
-    kernels_.window_gradient(window, delta.row(), scratch.last_delta.get(), scratch.last_in.get(),
-                             depth, plan_.last_vectors, gradient + plan_.last_kernel);
-    back.out = state.gradient.get() + i * stage.out.size();
-    kernels_.conv(plan_.last_data_gradient, back);
-    kernels_.gradient_sums(back.out, activation(index, i), state.mean.get(), stage.out.pixels(),
-                           stage.out_vectors, sums.data(), sums.data() + stage.out.channels);
+    kernels_.window_gradient(window, delta.row(), logit_gradient, scratch.last_in.get(), depth,
+                             plan_.last_vectors, gradient + plan_.last_kernel);
+    kernels_.gradient_sums(output_gradient(index, i, scratch), activation(index, i),
+                           state.mean.get(), stage.out.pixels(), stage.out_vectors, sums.data(),
+                           sums.data() + stage.out.channels);
     add_sums(state, block.index, stage.out.channels, scratch);
   }
+}
+
+/// The gradient of a stage's output, without border. The last stage's is computed anew each time,
+/// from what the last layer left: it is the largest of all, and cheaper to make than to fetch.
+const float* Training::output_gradient(size_t index, int64_t image, Scratch& scratch) const {
+  if (index + 1 == plan_.encoder_stages) {
+    return encoded_gradient_.get() + image * plan_.features;
+  }
+  if (index + 1 < plan_.stages.size()) {
+    return stages_[index + 1].memory.get() + image * stages_[index + 1].image_size;
+  }
+  const int64_t depth = plan_.architecture.depth;
+  ConvOperands back;
+  back.in = last_delta_.get() + image * plan_.last_delta.size();
+  back.in_channels = depth;
+  back.out = scratch.last_gradient.get();
+  back.out_vectors = plan_.last_vectors;
+  back.weights = parameters_->weights.get() + plan_.last_kernel;
+  back.block_inputs = 9 * depth;
+  kernels_.conv(plan_.last_data_gradient, back);
+  return back.out;
 }
 
 void Training::finish_backward(size_t index) {
@@ -93,12 +107,12 @@ void Training::finish_backward(size_t index) {
   }
 }
 
-void Training::backward(size_t index, const Block& block, int thread) {
+void Training::backward_stage(size_t index, const Block& block, int thread) {
   const Stage& stage = plan_.stages[index];
   StageState& state = stages_[index];
   Scratch& scratch = scratch_[static_cast<size_t>(thread)];
   float* gradient = part_gradient(block.index);
-  std::fill_n(gradient + stage.kernel, stage.kernel_size, 0.0f);
+  if (index == 0) std::fill_n(gradient + stage.kernel, stage.kernel_size, 0.0f);
   std::fill_n(gradient + stage.bias, stage.out.channels, 0.0f);
   // The stage before, whose batch normalisation this stage's data gradient reaches; the first
   // decoder stage reaches the dense layers instead.
@@ -110,49 +124,62 @@ void Training::backward(size_t index, const Block& block, int thread) {
   const Pixels pixels = inside_of(stage.delta, stage.out_vectors);
   const int64_t delta_size = stage.delta.size();
 
-  for (int64_t first = block.begin; first < block.end; first += plan_.group) {
-    const int64_t count = std::min(plan_.group, block.end - first);
+  for (int64_t first = block.begin; first < block.end; first += stage.group) {
+    const int64_t count = std::min(stage.group, block.end - first);
     const float* in = stage_input(index, first, count, scratch);
     float* delta = scratch.delta[index].get();
     for (int64_t i = 0; i < count; ++i) {
       kernels_.batch_norm_gradient(
-          pixels, state.gradient.get() + (first + i) * stage.out.size(),
-          activation(index, first + i),
+          pixels, output_gradient(index, first + i, scratch), activation(index, first + i),
           {state.mean.get(), state.k1.get(), state.k2.get(), state.k3.get()}, kLeakyReluSlope,
           delta + i * delta_size + stage.delta.origin(), gradient + stage.bias);
       if (index == 0) {
         kernels_.window_gradient(stage.weight_gradient, stage.in.row(), in + i * stage.in.size(),
                                  delta + i * delta_size, stage.in_channels, stage.out_vectors,
                                  gradient + stage.kernel);
+      } else if (stage.winograd) {
+        winograd_gradient(kernels_, stage, in + i * stage.in.size(), delta + i * delta_size,
+                          first + i == block.begin ? Begin::from_zero : Begin::from_output,
+                          scratch.matrix_gradient.get(), scratch.winograd);
       } else {
         kernels_.weight_gradient(stage.weight_gradient, in + i * stage.in.size(),
                                  delta + i * delta_size, stage.in_channels, stage.out_vectors,
-                                 gradient + stage.kernel, 9 * stage.in_channels, 0);
+                                 gradient + stage.kernel, 9 * stage.in_channels, 0,
+                                 first + i == block.begin ? Begin::from_zero : Begin::from_output);
       }
     }
     if (index == 0) continue;
 
-    const int64_t out_size = stage.in.pixels() * stage.in.channels;
     ConvOperands back;
     back.in = delta;
     back.in_image = delta_size;
-    back.out =
-        (reaches_norm ? stages_[index - 1].gradient : feature_gradient_).get() + first * out_size;
-    back.out_image = out_size;
+    back.out = reaches_norm ? input_gradient(index, first)
+                            : feature_gradient_.get() + first * plan_.features;
+    back.out_image = reaches_norm ? state.image_size : plan_.features;
     back.images = count;
     back.in_channels = stage.out_channels;
     back.out_vectors = stage.data_gradient_vectors;
     back.weights = turned_.get() + stage.turned;
     back.block_inputs = 9 * stage.out_channels;
-    for (const ConvPass& pass : stage.data_gradient) kernels_.conv(pass, back);
+    if (stage.winograd) {
+      back.weights = turned_matrices_.get() + stage.turned_matrices;
+      back.block_inputs = kWinogradMatrices * stage.out_channels;
+      winograd_conv(kernels_, stage.turned_kind(), stage.delta, stage.in_without_border(), back,
+                    scratch.winograd);
+    } else {
+      for (const ConvPass& pass : stage.data_gradient) kernels_.conv(pass, back);
+    }
     if (!reaches_norm) continue;
     const Stage& before = plan_.stages[index - 1];
     for (int64_t i = 0; i < count; ++i) {
-      kernels_.gradient_sums(back.out + i * out_size, activation(index - 1, first + i),
+      kernels_.gradient_sums(input_gradient(index, first + i), activation(index - 1, first + i),
                              stages_[index - 1].mean.get(), before.out.pixels(), before.out_vectors,
                              scratch.sums.data(), scratch.sums.data() + before.out.channels);
       add_sums(stages_[index - 1], block.index, before.out.channels, scratch);
     }
+  }
+  if (stage.winograd) {
+    winograd_taps(kernels_, stage, scratch.matrix_gradient.get(), gradient + stage.kernel);
   }
 }
 
@@ -163,7 +190,7 @@ void Training::middle_backward(const Block& block, int thread) {
   const int64_t channels = plan_.encoded.channels;
   const int64_t count = block.end - block.begin;
   float* latent_gradient = latent_gradient_.get() + block.begin * plan_.latent();
-  float* gradient = state.gradient.get() + block.begin * plan_.features;
+  float* gradient = encoded_gradient_.get() + block.begin * plan_.features;
   project(plan_, kernels_, feature_gradient_.get() + block.begin * plan_.features, count,
           turned_.get() + plan_.turned_dense2, nullptr, scratch.projection.get(), latent_gradient);
   expand(plan_, kernels_, latent_gradient, count, turned_.get() + plan_.turned_dense1, nullptr,

@@ -28,7 +28,7 @@ void Training::add_sums(StageState& state, int64_t block, int64_t channels,
   for (int64_t c = 0; c < 2 * channels; ++c) sums[c] += scratch.sums[static_cast<size_t>(c)];
 }
 
-void Training::forward(size_t index, const Block& block, int thread) {
+void Training::forward_stage(size_t index, const Block& block, int thread) {
   const Stage& stage = plan_.stages[index];
   StageState& state = stages_[index];
   Scratch& scratch = scratch_[static_cast<size_t>(thread)];
@@ -43,13 +43,13 @@ void Training::forward(size_t index, const Block& block, int thread) {
       copy_inside(pixels, stage.in, first_in_.get() + i * stage.in.size());
     }
   }
-  for (int64_t first = block.begin; first < block.end; first += plan_.group) {
-    const int64_t count = std::min(plan_.group, block.end - first);
+  for (int64_t first = block.begin; first < block.end; first += stage.group) {
+    const int64_t count = std::min(stage.group, block.end - first);
     ConvOperands operands;
     operands.in = stage_input(index, first, count, scratch);
     operands.in_image = stage.in.size();
-    operands.out = state.activation.get() + first * stage.out.size();
-    operands.out_image = stage.out.size();
+    operands.out = state.memory.get() + first * state.image_size;
+    operands.out_image = state.image_size;
     operands.images = count;
     operands.in_channels = stage.in_channels;
     operands.out_vectors = stage.out_vectors;
@@ -57,10 +57,16 @@ void Training::forward(size_t index, const Block& block, int thread) {
     operands.block_inputs = 9 * stage.in_channels;
     operands.bias = parameters_->weights.get() + stage.bias;
     operands.slope = kLeakyReluSlope;
-    for (const ConvPass& pass : stage.forward) kernels_.conv(pass, operands);
+    if (stage.winograd) {
+      operands.weights = matrices_.get() + stage.matrices;
+      operands.block_inputs = kWinogradMatrices * stage.in_channels;
+      winograd_conv(kernels_, stage.kind, stage.in, stage.out, operands, scratch.winograd);
+    } else {
+      for (const ConvPass& pass : stage.forward) kernels_.conv(pass, operands);
+    }
     for (int64_t i = 0; i < count; ++i) {
-      kernels_.channel_sums(operands.out + i * stage.out.size(), stage.out.pixels(),
-                            stage.out_vectors, scratch.sums.data(), scratch.sums.data() + channels);
+      kernels_.channel_sums(activation(index, first + i), stage.out.pixels(), stage.out_vectors,
+                            scratch.sums.data(), scratch.sums.data() + channels);
       add_sums(state, block.index, channels, scratch);
     }
   }

@@ -1,0 +1,177 @@
+// Winograd's filtering against the passes it stands in for: the same sums in another order.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "engine/cpu/buffer.h"
+#include "engine/cpu/plan.h"
+#include "engine/cpu/winograd.h"
+#include "model/architecture.h"
+
+namespace oddity::cpu {
+namespace {
+
+constexpr uint64_t kSeed = 2026;
+
+struct Case {
+  Simd simd;
+  Architecture architecture;
+};
+
+// Even maps of one tile and of many, not square, channels that fill vectors and that do not, and a
+// strip longer than the tiles taken at once.
+std::vector<Case> cases() {
+  const std::vector<Architecture> architectures = {
+      conv_autoencoder(28, 28, 1), conv_autoencoder(8, 8, 16, {32, 33}),
+      conv_autoencoder(24, 16, 3, {33, 48}, 5), conv_autoencoder(16, 120, 1, {40, 35}, 2)};
+  std::vector<Case> all;
+  for (const Simd simd : {Simd::best, Simd::avx2, Simd::baseline}) {
+    try {
+      kernels(simd);
+    } catch (const DeviceError&) {
+      continue;  // this machine lacks it
+    }
+    for (const Architecture& architecture : architectures) all.push_back({simd, architecture});
+  }
+  return all;
+}
+
+class WinogradTest : public testing::TestWithParam<Case> {
+ protected:
+  /// `images` bordered images: random inside, zero outside and in the channels that pad.
+  Buffer random_images(const Grid& grid, int64_t channels, int64_t images) {
+    Buffer buffer(images * grid.size());
+    for (int64_t n = 0; n < images; ++n) {
+      for (int64_t y = 0; y < grid.height; ++y) {
+        for (int64_t x = 0; x < grid.width; ++x) {
+          float* pixel =
+              buffer.get() + n * grid.size() + grid.origin() + y * grid.row() + x * grid.channels;
+          for (int64_t c = 0; c < channels; ++c) pixel[c] = signed_uniform();
+        }
+      }
+    }
+    return buffer;
+  }
+
+  /// Packed weights or biases; what pads is random too and must not matter to what is compared.
+  Buffer random_numbers(int64_t count) {
+    Buffer buffer(count);
+    for (int64_t i = 0; i < count; ++i) buffer.get()[i] = signed_uniform();
+    return buffer;
+  }
+
+  float signed_uniform() { return 2 * random_.uniform() - 1; }
+
+  void expect_near(const Buffer& actual, const Buffer& expected, int64_t count, int64_t terms,
+                   const std::string& what) const {
+    // As for the kernels: sums of `terms` products of numbers in [−1, 1], each product of sums of
+    // up to four of them; 4 standard deviations of their rounding.
+    const double tolerance = 16 * static_cast<double>(terms) * 0x1p-24 + 1e-6;
+    for (int64_t i = 0; i < count; ++i) {
+      ASSERT_NEAR(static_cast<double>(actual.get()[i]), static_cast<double>(expected.get()[i]),
+                  tolerance)
+          << what << " at " << i;
+    }
+  }
+
+  void compare_convolutions(const Plan& plan, Direction direction) {
+    for (const Stage& stage : plan.stages) {
+      if (!stage.winograd) continue;
+      const bool forward = direction == Direction::forward;
+      const Grid in = forward ? stage.in : stage.delta;
+      const Grid out = forward ? stage.next : stage.in_without_border();
+      const int64_t images = stage.group;
+      const int64_t in_channels = forward ? stage.in_channels : stage.out_channels;
+      const int64_t vectors = forward ? stage.out_vectors : stage.data_gradient_vectors;
+      const Buffer x = random_images(in, in_channels, images);
+      // As long as the flat parameters and the turned weights are.
+      const Buffer weights = random_numbers(plan.parameters + plan.turned);
+      const Buffer bias = random_numbers(vectors * plan.lanes);
+      const Buffer scale = random_numbers(vectors * plan.lanes);
+      const Buffer shift = random_numbers(vectors * plan.lanes);
+      Buffer expected(images * out.size()), actual(images * out.size());
+
+      ConvOperands o;
+      o.in = x.get();
+      o.in_image = in.size();
+      o.out_image = out.size();
+      o.images = images;
+      o.in_channels = in_channels;
+      o.out_vectors = vectors;
+      o.bias = bias.get();
+      o.scale = scale.get();
+      o.shift = shift.get();
+      o.slope = 0.2f;
+
+      o.out = expected.get();
+      o.weights = weights.get() + (forward ? stage.kernel : stage.turned);
+      o.block_inputs = 9 * in_channels;
+      for (const ConvPass& pass : forward ? stage.inference : stage.data_gradient) {
+        kernels_.conv(pass, o);
+      }
+
+      Buffer matrices(plan.matrices + plan.turned_matrices);
+      for (const WinogradTask& task : winograd_tasks(plan, direction)) {
+        winograd_weights(plan, kernels_, direction, task, weights.get(), matrices.get());
+      }
+      o.out = actual.get();
+      o.weights = matrices.get() + (forward ? stage.matrices : stage.turned_matrices);
+      o.block_inputs = kWinogradMatrices * in_channels;
+      WinogradScratch scratch(plan);
+      winograd_conv(kernels_, forward ? stage.kind : stage.turned_kind(), in, out, o, scratch);
+      expect_near(actual, expected, images * out.size(), 9 * in_channels, stage.name);
+    }
+  }
+
+  const Kernels& kernels_ = kernels(GetParam().simd);
+  Philox random_{kSeed, 3};
+};
+
+TEST_P(WinogradTest, ThereAreStagesItFits) {
+  const Plan plan(GetParam().architecture, kernels_.lanes);
+  EXPECT_FALSE(winograd_tasks(plan, Direction::forward).empty());
+}
+
+TEST_P(WinogradTest, ConvolvesAsTapsDo) {
+  compare_convolutions(Plan(GetParam().architecture, kernels_.lanes), Direction::forward);
+}
+
+TEST_P(WinogradTest, ConvolvesBackAsTapsDo) {
+  compare_convolutions(Plan(GetParam().architecture, kernels_.lanes), Direction::back);
+}
+
+TEST_P(WinogradTest, GradientsAreThoseOfTaps) {
+  const Plan plan(GetParam().architecture, kernels_.lanes);
+  for (const Stage& stage : plan.stages) {
+    if (!stage.winograd) continue;
+    const Buffer x = random_images(stage.in, stage.in_channels, 2);
+    const Buffer g = random_images(stage.delta, stage.out_channels, 2);
+    Buffer expected(stage.kernel_size), actual(stage.kernel_size), matrices(plan.matrices);
+    WinogradScratch scratch(plan);
+    std::fill_n(matrices.get(), plan.matrices, std::nanf(""));  // must be written over
+    for (int64_t n = 0; n < 2; ++n) {
+      const Begin begin = n == 0 ? Begin::from_zero : Begin::from_output;
+      kernels_.weight_gradient(stage.weight_gradient, x.get() + n * stage.in.size(),
+                               g.get() + n * stage.delta.size(), stage.in_channels,
+                               stage.out_vectors, expected.get(), 9 * stage.in_channels, 0, begin);
+      winograd_gradient(kernels_, stage, x.get() + n * stage.in.size(),
+                        g.get() + n * stage.delta.size(), begin, matrices.get(), scratch);
+    }
+    winograd_taps(kernels_, stage, matrices.get(), actual.get());
+    expect_near(actual, expected, stage.kernel_size, 2 * stage.in.pixels(), stage.name);
+  }
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const char* const simd = info.param.simd == Simd::best   ? "best"
+                           : info.param.simd == Simd::avx2 ? "avx2"
+                                                           : "baseline";
+  return std::string(simd) + std::to_string(info.index % 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, WinogradTest, testing::ValuesIn(cases()), name_of);
+
+}  // namespace
+}  // namespace oddity::cpu
