@@ -23,6 +23,7 @@
 #include "files/model_file.h"
 #include "options.h"
 #include "paths.h"
+#include "score_record.h"
 
 namespace oddity {
 namespace {
@@ -34,6 +35,7 @@ constexpr double kQuantiles[] = {0.5, 0.99, 0.999};
 
 struct ScoreSet {
   bool is_model = false;
+  std::string model;           // the hash of what gave the scores; empty where that is not known
   std::vector<double> scores;  // sorted
   size_t without_score = 0;
 };
@@ -53,9 +55,11 @@ ScoreSet read_set(const fs::path& path) {
       throw Error("{} stores no training scores, oddity train writes them: give a table of scores",
                   printable(path));
     }
+    set.model = hash_of(model.weights);
     const std::vector<float>& scores = model.record->training_scores;
     set.scores.assign(scores.begin(), scores.end());
   } else {
+    set.model = model_of_table(path);
     set.scores = read_scores(path).score;
     const auto end = std::remove_if(set.scores.begin(), set.scores.end(),
                                     [](double score) { return std::isnan(score); });
@@ -95,6 +99,7 @@ Json describe(const fs::path& path, const ScoreSet& set) {
   for (const double q : kQuantiles) quantiles[shortest(q)] = quantile_of_sorted(set.scores, q);
   return {{"file", printable(path)},
           {"kind", set.is_model ? "model" : "table"},
+          {"model", set.model.empty() ? Json() : Json(printable(std::string_view(set.model)))},
           {"scores", set.scores.size()},
           {"without_score", set.without_score},
           {"quantiles", quantiles}};
@@ -173,6 +178,12 @@ ExitCode Compare::run(const Console& console) {
   check_paths({{"A", a_}, {"B", b_}}, {});
   const ScoreSet a = read_set(a_);
   const ScoreSet b = read_set(b_);
+  if (!a.model.empty() && !b.model.empty() && a.model != b.model) {
+    console.warning(fmt::format(
+        "the scores come from different models, A's from {}, B's from {}: a difference is no "
+        "drift of the images: score both sets with one model",
+        printable(std::string_view(a.model)), printable(std::string_view(b.model))));
+  }
   const Drift drift = measure_drift(a.scores, b.scores, limits_);
   const Json json = {
       {"version", ODDITY_VERSION},     {"a", describe(a_, a)},

@@ -231,7 +231,7 @@ ExitCode Find::run(const Console& console) {
   console.info(fmt::format("threshold: {}", describe(found.threshold)));
   draw(console, found);
   if (!scores_.empty()) {
-    write_scores(scores_, dataset.index, found.scores, found.threshold.value);
+    write_scores(scores_, dataset.index, found.scores, found.threshold.value, dataset.path);
     console.info("saving scores...", printable(scores_));
   }
   if (!report_.heat_maps().empty() && !found.outliers.empty()) {
@@ -244,9 +244,9 @@ ExitCode Find::run(const Console& console) {
   if (json_) {
     print_json(console, dataset, found);
   } else {
-    console.result(fmt::format("[INFO] mse threshold: {}", shortest(found.threshold.value)));
-    console.result(fmt::format("[INFO] {} outliers found", found.outliers.size()));
+    print_result(console, found.threshold, found.threshold.value, found.outliers.size());
   }
+  print_advice(console, found.threshold);
   return threshold_.fail_on_outliers() && !found.outliers.empty() ? kOutliers : kSuccess;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <system_error>
 
 #include "command_line.h"
@@ -103,6 +104,8 @@ Report begin_report(const ReportSubject& subject) {
   report.version = ODDITY_VERSION;
   report.threshold = subject.threshold.value;
   report.threshold_origin = describe(subject.threshold);
+  report.why_none = why_none(subject.threshold);
+  report.advice = advice(subject.threshold);
   report.command = command_line();
   const Architecture& architecture = subject.model.architecture;
   report.facts = {
@@ -112,6 +115,10 @@ Report begin_report(const ReportSubject& subject) {
       {"Device", fmt::format("{} ({})", subject.device.name, subject.device.details)},
       {"Program", std::string("oddity ") + ODDITY_VERSION},
   };
+  if (std::isfinite(report.threshold)) {
+    // The page's text rounds it.
+    report.facts.insert(report.facts.end() - 1, {"Threshold", shortest(report.threshold)});
+  }
   if (subject.model.record) {
     const ModelRecord& record = *subject.model.record;
     report.training_scores = histogram_of(record.training_scores);
@@ -135,7 +142,6 @@ void add_images(Report& report, const ReportOptions& options, Network& network,
     throw_if_interrupted();
     write_heat_map(options.heat_maps(), i, network, images, i);
   }
-  report.images = scores.size();
   report.outliers = selection.outlier_count();
   if (options.report().empty()) return;
   const ImageView pixels = dataset.images.view();

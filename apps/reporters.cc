@@ -45,7 +45,7 @@ std::string bar_line(size_t done, size_t total, std::string_view tail) {
 
 void check_bad(uint64_t bad, const std::optional<uint64_t>& max_bad) {
   if (!max_bad || bad <= *max_bad) return;
-  throw TooManyBadImages("{} images cannot be used, --max-bad allows {}", bad, *max_bad);
+  throw TooManyBadImages("{} cannot be used, --max-bad allows {}", counted(bad, "image"), *max_bad);
 }
 
 /// Which stage the others wait for: that whose threads are busiest. Where the CPU computes, scoring
@@ -120,6 +120,11 @@ void print_left_out(const Console& console, uint64_t files) {
   console.info(fmt::format("{} file{} left out: no image by name or content",
                            with_thousands(static_cast<int64_t>(files)),
                            files == 1 ? " is" : "s are"));
+}
+
+void print_bad(const Console& console, std::string_view path, ImageStatus status,
+               std::string_view reason) {
+  console.warning(fmt::format("{}: {}: {}", printable(path), name_of(status), printable(reason)));
 }
 
 void LoadingReporter::update(uint64_t rows, uint64_t bad, double fraction) {

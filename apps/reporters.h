@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "console.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "detect/score_stream.h"
 #include "engine/engine.h"
+#include "images/image_status.h"
 #include "terminal.h"
 #include "train/trainer.h"
 
@@ -53,10 +55,17 @@ class ScoringReporter final : public Progress {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-/// Thrown where more images cannot be used than --max-bad allows.
+/// Thrown where more images cannot be used than --max-bad allows: how many, and how many it does.
+/// What helps depends on the command, which adds it.
 class TooManyBadImages : public Error {
   using Error::Error;
 };
+
+/// Images that a person is told of one by one; the rest is a number.
+inline constexpr size_t kMostNamedBad = 5;
+/// Warns of one that cannot be used.
+void print_bad(const Console& console, std::string_view path, ImageStatus status,
+               std::string_view reason);
 
 /// Says how many files are nobody's rows; nothing where there are none.
 void print_left_out(const Console& console, uint64_t files);
@@ -89,6 +98,8 @@ class ScoreReporter final : public ScoreObserver {
 
   void update(const ScoreProgress& progress) override;
   const ScoreProgress& last() const { return last_; }
+  /// The work stops: other lines follow.
+  void finish() { line_.finish(); }
 
  private:
   std::string tail() const;

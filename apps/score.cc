@@ -60,12 +60,15 @@ class Score final : public Command {
                            SourcePosition start) const;
   ScoreProgress fill(const Console& console, Engine& engine, Network& network,
                      const Preprocessing& preprocessing, Journal& journal) const;
+  [[noreturn]] void stop_for_bad(const Console& console, const Journal& journal,
+                                 const TooManyBadImages& error) const;
   void write_pictures(const Console& console, const ReportSubject& subject,
                       const Preprocessing& preprocessing, const Journal& journal, Engine& engine,
                       Network& network) const;
   ScoreSummary write_table(const Console& console, const Journal& journal,
                            const Threshold& threshold) const;
-  ExitCode conclude(const Console& console, const nlohmann::ordered_json& record) const;
+  ExitCode conclude(const Console& console, const nlohmann::ordered_json& record,
+                    const Threshold& threshold) const;
 
   fs::path model_;
   fs::path output_;
@@ -167,7 +170,7 @@ ExitCode Score::report_finished(const Console& console, const std::string& text,
   if (report_.wants_images()) {
     console.warning("--report and --heatmaps are made with the table: start anew with --force");
   }
-  return conclude(console, record);
+  return conclude(console, record, threshold);
 }
 
 Journal Score::open_journal(const Console& console, std::optional<Journal> earlier,
@@ -176,8 +179,7 @@ Journal Score::open_journal(const Console& console, std::optional<Journal> earli
   if (!earlier) return Journal::create(path, identity, /*replace=*/true);
   check_identity(earlier->identity(), identity, path);
   console.info("going on...",
-               fmt::format("after {} rows of {}",
-                           with_thousands(static_cast<int64_t>(earlier->rows())), printable(path)));
+               fmt::format("after {} of {}", counted(earlier->rows(), "row"), printable(path)));
   return std::move(*earlier);
 }
 
@@ -194,27 +196,51 @@ ScoreProgress Score::fill(const Console& console, Engine& engine, Network& netwo
   const PipelineOptions options = pipeline(preprocessing, network, journal.position());
   ScoreReporter reporter(console, progress_style(compute_.progress), options.threads,
                          inputs_.max_bad());
-  if (journal.complete()) return reporter.last();
   // What is left when the work stops: rows that are safe or, where it never began, nothing.
   const auto leave = [&] {
-    std::string safe = fmt::format("{} rows are safe in {}: go on with --resume",
-                                   with_thousands(static_cast<int64_t>(journal.rows())),
-                                   printable(journal_path(output_)));
+    reporter.finish();
+    std::string safe =
+        fmt::format("{} {} safe in {}: go on with --resume", counted(journal.rows(), "row"),
+                    journal.rows() == 1 ? "is" : "are", printable(journal_path(output_)));
     journal.sync();
     if (journal.rows() > 0) return safe;
     journal.remove();
     return std::string("no row was finished");
   };
   try {
-    const auto stream = inputs_.open(console, options);
-    score_stream(*stream, engine, network, journal, reporter);
+    if (journal.complete()) {
+      // Every row is there and the table is not: killed in between, or one bad image too many.
+      reporter.update(progress_of(journal));
+    } else {
+      const auto stream = inputs_.open(console, options);
+      score_stream(*stream, engine, network, journal, reporter);
+    }
   } catch (const Interrupted&) {
     throw Interrupted("interrupted: {}", leave());
+  } catch (const TooManyBadImages& error) {
+    reporter.finish();
+    journal.sync();
+    stop_for_bad(console, journal, error);
   } catch (...) {
     console.info(leave());
     throw;
   }
   return reporter.last();
+}
+
+/// Going on alone would end in the same way: a row that is finished is not read again.
+void Score::stop_for_bad(const Console& console, const Journal& journal,
+                         const TooManyBadImages& error) const {
+  size_t named = 0;
+  journal.for_each([&](const ScoreRow& row) {
+    if (row.status == ImageStatus::ok || ++named > kMostNamedBad) return;
+    print_bad(console, row.path, row.status, row.reason);
+  });
+  throw TooManyBadImages(
+      "{}: raise it to {} or more and go on with --resume ({} in {}), or mend or remove such files "
+      "and start anew with --force",
+      error.what(), journal.bad_rows(), counted(journal.rows(), "finished row"),
+      printable(journal_path(output_)));
 }
 
 ScoreSummary Score::write_table(const Console& console, const Journal& journal,
@@ -257,30 +283,34 @@ void Score::write_pictures(const Console& console, const ReportSubject& subject,
 }
 
 /// What the record says, to whoever waits for it.
-ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& record) const {
+ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& record,
+                         const Threshold& threshold) const {
   const auto statuses = record.at("statuses").get<std::map<std::string, uint64_t>>();
   const auto images = record.at("images").get<uint64_t>();
   const auto outliers = record.at("outliers").get<uint64_t>();
   const uint64_t scored = statuses.contains("ok") ? statuses.at("ok") : 0;
-  const double threshold = record.at("threshold").is_number()
-                               ? record.at("threshold").get<double>()
-                               : std::numeric_limits<double>::infinity();
+  const double value = record.at("threshold").is_number() ? record.at("threshold").get<double>()
+                                                          : std::numeric_limits<double>::infinity();
   std::string bad;
   for (const auto& [status, count] : statuses) {
     if (status != "ok") bad += fmt::format("{}{} {}", bad.empty() ? "" : ", ", count, status);
   }
   print_left_out(console, record.at("left_out").get<uint64_t>());
   if (!bad.empty()) {
-    console.warning(fmt::format("{} of {} images have no score: {}: the table says why",
-                                images - scored, images, bad));
+    console.warning(fmt::format("{} of {} {} no score: {}: the table says why", images - scored,
+                                counted(images, "image"), images - scored == 1 ? "has" : "have",
+                                bad));
   }
   if (json_) {
     console.result(record.dump(2));
   } else if (scored > 0) {
-    console.result(fmt::format("[INFO] mse threshold: {}", shortest(threshold)));
-    console.result(fmt::format("[INFO] {} outliers found", outliers));
+    print_result(console, threshold, value, outliers);
   }
-  if (scored == 0) throw Error("none of {} images could be scored", images);
+  if (scored == 0) {
+    throw Error("of {} none could be scored: {} says why", counted(images, "image"),
+                printable(output_));
+  }
+  print_advice(console, threshold);
   return threshold_.fail_on_outliers() && outliers > 0 ? kOutliers : kSuccess;
 }
 
@@ -327,7 +357,7 @@ ExitCode Score::run(const Console& console) {
   const auto record = score_record(identity, info, summary, progress, seconds);
   write_file(record_path(output_), record.dump(2) + "\n");
   journal.remove();
-  return conclude(console, record);
+  return conclude(console, record, threshold);
 }
 
 }  // namespace

@@ -36,7 +36,6 @@ Selection count_rows(Report& report, const Journal& journal) {
   uint64_t scored = 0;
   std::array<ReportProblem, kImageStatuses> problems;
   journal.for_each([&](const ScoreRow& row) {
-    ++report.images;
     if (row.status == ImageStatus::ok) {
       ++scored;
       report.scores.add(row.score);
@@ -46,6 +45,7 @@ Selection count_rows(Report& report, const Journal& journal) {
     problem.status = name_of(row.status);
     if (++problem.count <= kMostExamples) problem.examples.emplace_back(row.path, row.reason);
   });
+  report.has_table = true;
   for (ReportProblem& problem : problems) {
     if (problem.count > 0) report.problems.push_back(std::move(problem));
   }
@@ -187,8 +187,9 @@ void add_images(const Console& console, Report& report, const ReportOptions& opt
   }
   if (!wanted.empty()) {
     console.warning(
-        fmt::format("{} images are not what they were when they were scored, and are not shown",
-                    wanted.size()));
+        fmt::format("{} not what {} when scored, and not shown",
+                    wanted.size() == 1 ? "1 image is" : counted(wanted.size(), "image") + " are",
+                    wanted.size() == 1 ? "it was" : "they were"));
   }
   drop_empty(report.odd);
   drop_empty(report.borderline);

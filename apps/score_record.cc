@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cmath>
+#include <system_error>
 
 #include "command_line.h"
 #include "core/error.h"
@@ -40,6 +41,18 @@ std::filesystem::path record_path(const std::filesystem::path& output) {
 std::string read_record(const std::filesystem::path& path) {
   constexpr size_t kMaxRecord = size_t{16} << 20;
   return read_file(path, kMaxRecord);
+}
+
+std::string model_of_table(const std::filesystem::path& output) {
+  const std::filesystem::path path = record_path(output);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
+  try {
+    return Json::parse(read_record(path)).at("run").at("model").get<std::string>();
+  } catch (const Error&) {
+  } catch (const Json::exception&) {
+  }
+  return {};
 }
 
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
@@ -83,7 +96,8 @@ void check_threshold(const nlohmann::ordered_json& record, const Threshold& now,
                     (now.of_this_run() || value_before == Json(now.value));
   if (same) return;
   const auto text = [](bool of_this_run, const Json& asked, const Json& value) {
-    return of_this_run ? asked.dump() : value.dump();
+    const Json& number = of_this_run ? asked : value;
+    return number.is_number() ? concise(number.get<double>()) : number.dump();
   };
   throw Error(
       "{} is of another run: the threshold was {} ({}), now it is {} ({}): start anew with --force",

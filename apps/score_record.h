@@ -22,6 +22,10 @@ std::filesystem::path record_path(const std::filesystem::path& output);
 /// The text of a record that is there. Throws Error where it cannot be read or is too long for one.
 std::string read_record(const std::filesystem::path& path);
 
+/// The hash of the model whose scores the table `output` holds, as its record states it; empty
+/// where it has none beside it, or none that can be made out.
+std::string model_of_table(const std::filesystem::path& output);
+
 /// What decides the rows of a run, as JSON text: version, model, images, preprocessing, device kind
 /// and precision. What only decides the table made of them (the threshold) is not in it.
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,

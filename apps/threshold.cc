@@ -38,7 +38,7 @@ std::vector<float> read_calibration(const std::filesystem::path& path) {
 }  // namespace
 
 std::string describe(const Threshold& threshold) {
-  const std::string parameter = shortest(threshold.parameter);
+  const std::string parameter = concise(threshold.parameter);
   switch (threshold.origin) {
     case Origin::option:
       return "given with --threshold";
@@ -48,18 +48,47 @@ std::string describe(const Threshold& threshold) {
       return fmt::format("quantile {} of these scores", parameter);
     case Origin::default_quantile:
       return fmt::format("quantile {} of these scores, as the model stores none", parameter);
-    case Origin::top_k:
-      return fmt::format("the {} highest of these scores", whole(threshold.parameter));
+    case Origin::top_k: {
+      const uint64_t asked = whole(threshold.parameter);
+      if (threshold.scores == 0 || asked < threshold.scores) {
+        return fmt::format("the {} of these scores",
+                           asked == 1 ? "highest" : parameter + " highest");
+      }
+      return fmt::format("all {}, as the {} highest were asked for",
+                         counted(threshold.scores, "score"), parameter);
+    }
     case Origin::contamination:
       return fmt::format("a share of {} of these images", parameter);
     case Origin::mad:
       return fmt::format("median + {} scaled median absolute deviations of these scores",
                          parameter);
     case Origin::false_discovery_rate:
-      return fmt::format("false discovery rate {} by {} held-out scores", parameter,
-                         threshold.calibration.size());
+      return fmt::format("false discovery rate {} by {}", parameter,
+                         counted(threshold.calibration.size(), "held-out score"));
   }
   return {};
+}
+
+std::string why_none(const Threshold& threshold) {
+  if (threshold.origin != Origin::false_discovery_rate || !std::isinf(threshold.value)) return {};
+  return fmt::format(
+      "No threshold reaches the false discovery rate {}: {}", concise(threshold.parameter),
+      threshold.shortfall.empty() ? fmt::format("too few images score above the {} held-out ones",
+                                                threshold.calibration.size())
+                                  : threshold.shortfall);
+}
+
+std::string advice(const Threshold& threshold) {
+  // Two images: fewer are what the rule flags where all are alike, and tell nothing.
+  constexpr double kFewest = 2;
+  const double share = 1 - threshold.parameter;
+  const auto scores = static_cast<double>(threshold.training_scores);
+  if (!threshold.is_quantile() || scores == 0 || share <= 0 || scores * share >= kFewest) return {};
+  return fmt::format(
+      "quantile {} of {} flags about one image in {}, of the training set at least one, whatever "
+      "is in it: --mad or --top-k judge small sets better",
+      concise(threshold.parameter), counted(threshold.training_scores, "training score"),
+      with_thousands(std::llround(1 / share)));
 }
 
 std::string_view name_of(Origin origin) {
@@ -84,6 +113,7 @@ std::string_view name_of(Origin origin) {
 }
 
 void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const Console& console) {
+  threshold.scores = count;
   switch (threshold.origin) {
     case Origin::option:
     case Origin::model:
@@ -94,6 +124,10 @@ void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const 
       return;
     case Origin::top_k:
       threshold.value = top_k_threshold(count, whole(threshold.parameter), pass);
+      if (whole(threshold.parameter) >= count) {
+        console.warning(fmt::format("--top-k {} of {} flags everything: ask for fewer",
+                                    concise(threshold.parameter), counted(count, "score")));
+      }
       return;
     case Origin::contamination:
       threshold.value =
@@ -107,16 +141,35 @@ void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const 
           conformal_threshold(count, pass, threshold.calibration, threshold.parameter);
       threshold.value = found.threshold;
       if (found.least_needed > 1) {
-        console.warning(fmt::format(
-            "--fdr {}: with {} held-out scores at least {} of {} images must score above all of "
-            "them for any to be flagged: hold out about {} for a single one",
-            shortest(threshold.parameter), threshold.calibration.size(), found.least_needed, count,
-            with_thousands(static_cast<int64_t>(
-                std::ceil(static_cast<double>(count) / threshold.parameter)))));
+        threshold.shortfall = fmt::format(
+            "with {} at least {} of {} must score above all of them for any to be flagged: hold "
+            "out about {} for a single one",
+            counted(threshold.calibration.size(), "held-out score"),
+            with_thousands(static_cast<int64_t>(found.least_needed)), counted(count, "image"),
+            with_thousands(
+                static_cast<int64_t>(std::ceil(static_cast<double>(count) / threshold.parameter))));
+        console.warning(
+            fmt::format("--fdr {}: {}", concise(threshold.parameter), threshold.shortfall));
       }
       return;
     }
   }
+}
+
+void print_result(const Console& console, const Threshold& threshold, double value,
+                  uint64_t outliers) {
+  const bool is_out_of_reach =
+      threshold.origin == Origin::false_discovery_rate && std::isinf(value);
+  console.result(is_out_of_reach
+                     ? fmt::format("[INFO] mse threshold: none reaches the false discovery rate {}",
+                                   concise(threshold.parameter))
+                     : fmt::format("[INFO] mse threshold: {}", shortest(value)));
+  console.result(fmt::format("[INFO] {} outliers found", outliers));
+}
+
+void print_advice(const Console& console, const Threshold& threshold) {
+  const std::string text = advice(threshold);
+  if (!text.empty()) console.info(text);
 }
 
 void ThresholdOptions::add_to(CLI::App& command) {
@@ -162,7 +215,7 @@ const ThresholdOptions::Rule* ThresholdOptions::asked() const {
 
 void ThresholdOptions::check() const {
   const auto text = [](const Rule& rule) {
-    return fmt::format("--{} {}", rule.option->get_lnames().front(), shortest(*rule.value));
+    return fmt::format("--{} {}", rule.option->get_lnames().front(), concise(*rule.value));
   };
   const Rule* const rule = asked();
   for (const Rule& other : rules_) {
@@ -198,7 +251,8 @@ Threshold ThresholdOptions::choose(const ModelFile& model,
   if (model.record) {
     return {.origin = Origin::model,
             .value = model.record->threshold,
-            .parameter = model.record->threshold_quantile};
+            .parameter = model.record->threshold_quantile,
+            .training_scores = model.record->training_scores.size()};
   }
   if (fail_on_outliers_) {
     throw ArgumentError(

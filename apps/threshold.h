@@ -32,6 +32,11 @@ struct Threshold {
   double parameter = std::numeric_limits<double>::quiet_NaN();
   /// Scores of normal images that were held out; for the false discovery rate.
   std::vector<float> calibration = {};
+  /// Of a model's own threshold: how many scores it is a quantile of; 0: not known.
+  uint64_t training_scores = 0;
+  /// From compute(): scores of this run, and why a false discovery rate is out of reach, or nearly.
+  uint64_t scores = 0;
+  std::string shortfall = {};
 
   /// Whether `value` is still to be computed, from the scores of this run.
   bool of_this_run() const { return origin != Origin::option && origin != Origin::model; }
@@ -43,13 +48,25 @@ struct Threshold {
 
 /// "quantile 0.999 of the training scores, stored in the model"
 std::string describe(const Threshold& threshold);
+/// Why no score was high enough, where a false discovery rate asks for one: a sentence. Empty where
+/// there is a threshold.
+std::string why_none(const Threshold& threshold);
+/// What else to know of the threshold of a small training set; mostly empty.
+std::string advice(const Threshold& threshold);
 /// "option", "model", "quantile of this run": for records.
 std::string_view name_of(Threshold::Origin origin);
 
 /// Computes the value of a threshold that is of_this_run(), from its `count` scores. Says on the
-/// console where a false discovery rate cannot be reached, or hardly. Throws as the functions of
-/// detect/ do.
+/// console where a false discovery rate cannot be reached, or hardly, and where every image is
+/// flagged. Throws as the functions of detect/ do.
 void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const Console& console);
+
+/// The reference program's two lines: `value` is that of the threshold. Where no value reaches a
+/// rate they say so.
+void print_result(const Console& console, const Threshold& threshold, double value,
+                  uint64_t outliers);
+/// advice(), where there is some.
+void print_advice(const Console& console, const Threshold& threshold);
 
 /// --quantile, --threshold, the other rules, and --fail-on-outliers.
 class ThresholdOptions {

@@ -92,7 +92,7 @@ class Train final : public Command {
   void check_options() const;
   void check_files(const TrainingCheckpoint& checkpoint) const;
   ExitCode train_and_save(const Console& console, TrainingCheckpoint& checkpoint) const;
-  Trained compute(const Console& console, Engine& engine, const Dataset& dataset,
+  Trained compute(const Console& console, Engine& engine, const LoadedTrainData& data,
                   const Split& split, const Architecture& architecture,
                   TrainingCheckpoint& checkpoint) const;
   ModelRecord make_record(const Dataset& dataset, const History& history,
@@ -264,9 +264,10 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
   return record;
 }
 
-Trained Train::compute(const Console& console, Engine& engine, const Dataset& dataset,
+Trained Train::compute(const Console& console, Engine& engine, const LoadedTrainData& data,
                        const Split& split, const Architecture& architecture,
                        TrainingCheckpoint& checkpoint) const {
+  const Dataset& dataset = data.dataset;
   print_device(console, engine);
   TrainingIdentity identity =
       training_identity(dataset, architecture, validation_share_, data_.draw.seed, training_);
@@ -303,11 +304,14 @@ Trained Train::compute(const Console& console, Engine& engine, const Dataset& da
   trained.model = {architecture, network->weights(), make_record(dataset, trained.history, scores),
                    ""};
   if (report_.wants_images()) {
-    const Threshold threshold{Threshold::Origin::quantile, trained.model.record->threshold,
-                              kThresholdQuantile};
+    const Threshold threshold{.origin = Threshold::Origin::quantile,
+                              .value = trained.model.record->threshold,
+                              .parameter = kThresholdQuantile,
+                              .training_scores = scores.size()};
     trained.report =
         begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
     trained.report.training_scores = {};  // they are this run's own
+    trained.report.problems = data.problems;
     add_images(trained.report, report_, *network, *images, dataset, scores);
   }
   return trained;
@@ -315,7 +319,8 @@ Trained Train::compute(const Console& console, Engine& engine, const Dataset& da
 
 ExitCode Train::train_and_save(const Console& console, TrainingCheckpoint& checkpoint) const {
   Device device(compute_, console);
-  const Dataset dataset = load_train_data(data_, compute_, console);
+  const LoadedTrainData data = load_train_data(data_, compute_, console);
+  const Dataset& dataset = data.dataset;
   if (checkpoint.resumes() && !compute_.force) check_own_dataset(outputs_.dataset, dataset);
   const Split split = train_validation_split(dataset.size(), validation_share_, data_.draw.seed);
   const ImageShape& shape = dataset.images.shape();
@@ -326,7 +331,7 @@ ExitCode Train::train_and_save(const Console& console, TrainingCheckpoint& check
                            fmt::join(filters_, " "), latent_dim_,
                            with_thousands(Weights(architecture).size())));
   const Trained trained = device.run([&](Engine& engine) {
-    return compute(console, engine, dataset, split, architecture, checkpoint);
+    return compute(console, engine, data, split, architecture, checkpoint);
   });
   const ModelRecord& record = *trained.model.record;
 

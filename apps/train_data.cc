@@ -33,46 +33,75 @@ bool is_array_file(const ImageInputs& images) {
   }
 }
 
+void print_first_bad(const ImageSet& set, const Console& console) {
+  for (size_t i = 0; i < std::min(set.bad.size(), kMostNamedBad); ++i) {
+    print_bad(console, set.bad[i].path, set.bad[i].status, set.bad[i].reason);
+  }
+}
+
 /// Images that cannot be used are left out, and said.
 void report_bad(const ImageSet& set, const Console& console) {
-  for (const ImageRow& row : set.bad) {
-    console.warning(fmt::format("{}: {}: {}", printable(std::string_view(row.path)),
-                                name_of(row.status), printable(std::string_view(row.reason))));
-  }
+  print_first_bad(set, console);
   if (set.bad_rows() > 0) {
-    console.warning(
-        fmt::format("{} of {} images cannot be used and are left out", set.bad_rows(), set.rows()));
+    console.warning(fmt::format("{} of {} cannot be used and {} left out", set.bad_rows(),
+                                counted(set.rows(), "image"), set.bad_rows() == 1 ? "is" : "are"));
   }
   print_left_out(console, set.left_out);
 }
 
-Dataset read_stream(const TrainData& data, const ComputeOptions& options, const Console& console) {
+/// By status, as the report of a table has them.
+std::vector<ReportProblem> problems_of(const ImageSet& set) {
+  std::vector<ReportProblem> problems;
+  for (size_t i = 1; i < set.statuses.size(); ++i) {
+    if (set.statuses[i] == 0) continue;
+    const auto status = static_cast<ImageStatus>(i);
+    ReportProblem& problem =
+        problems.emplace_back(ReportProblem{std::string(name_of(status)), set.statuses[i], {}});
+    for (const ImageRow& row : set.bad) {
+      if (row.status == status) problem.examples.emplace_back(row.path, row.reason);
+    }
+  }
+  return problems;
+}
+
+LoadedTrainData read_stream(const TrainData& data, const ComputeOptions& options,
+                            const Console& console) {
   const auto stream = data.images.open(console, {.preprocessing = data.images.preprocessing(),
                                                  .shape = {},
                                                  .threads = chosen_threads(options.threads),
                                                  .start = {}});
   LoadingReporter reporter(progress_style(options.progress), data.images.max_bad());
   ImageSet set = read_image_set(*stream, [&](const ImageSet& so_far, double fraction) {
-    reporter.update(so_far.rows(), so_far.bad_rows(), fraction);
+    try {
+      reporter.update(so_far.rows(), so_far.bad_rows(), fraction);
+    } catch (const TooManyBadImages& error) {
+      reporter.finish();
+      print_first_bad(so_far, console);
+      throw TooManyBadImages("{}: allow more, or mend or remove such files", error.what());
+    }
   });
   reporter.finish();
   report_bad(set, console);
   if (set.dataset.size() == 0) {
     throw Error("{}: holds no image that can be used", data.name());
   }
-  return std::move(set.dataset);
+  return {std::move(set.dataset), problems_of(set)};
 }
 
-Dataset read_images(const TrainData& data, const ComputeOptions& options, const Console& console) {
+LoadedTrainData read_images(const TrainData& data, const ComputeOptions& options,
+                            const Console& console) {
   if (data.images.paths().empty()) {
     console.info("loading MNIST dataset...");
     const std::filesystem::path folder = embedded_mnist();
-    return read_labelled_idx(folder / "train-images-idx3-ubyte.gz",
-                             folder / "train-labels-idx1-ubyte.gz");
+    return {read_labelled_idx(folder / "train-images-idx3-ubyte.gz",
+                              folder / "train-labels-idx1-ubyte.gz"),
+            {}};
   }
   console.info("loading images...", data.name());
-  if (!data.labels.empty()) return read_labelled_idx(data.images.paths().front(), data.labels);
-  if (is_array_file(data.images)) return read_dataset(data.images.paths().front());
+  if (!data.labels.empty()) {
+    return {read_labelled_idx(data.images.paths().front(), data.labels), {}};
+  }
+  if (is_array_file(data.images)) return {read_dataset(data.images.paths().front()), {}};
   return read_stream(data, options, console);
 }
 
@@ -110,16 +139,17 @@ std::string TrainData::name() const {
   return images.name();
 }
 
-Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
-                        const Console& console) {
-  Dataset all = read_images(data, options, console);
+LoadedTrainData load_train_data(const TrainData& data, const ComputeOptions& options,
+                                const Console& console) {
+  LoadedTrainData loaded = read_images(data, options, console);
+  const Dataset& all = loaded.dataset;
   throw_if_interrupted();
   const bool labelled = data.images.paths().empty() || !data.labels.empty();
   if (!labelled && !data.draw_asked) {
     console.info("using the whole dataset...",
-                 fmt::format("{} images of {}, {}", with_thousands(std::ssize(all.label)),
+                 fmt::format("{} of {}, {}", counted(all.size(), "image"),
                              to_string(all.images.shape()), name_of(all.images.type())));
-    return all;
+    return loaded;
   }
   const UnsupervisedOptions& draw = data.draw;
   if (!labelled && count_label(all, kUnknownLabel) == std::ssize(all.label)) {
@@ -134,7 +164,8 @@ Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
                            with_thousands(count_label(drawn, draw.valid_label)), draw.valid_label,
                            with_thousands(count_label(drawn, draw.anomaly_label)),
                            draw.anomaly_label, draw.seed));
-  return drawn;
+  loaded.dataset = std::move(drawn);
+  return loaded;
 }
 
 }  // namespace oddity

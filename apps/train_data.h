@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "console.h"
 #include "data/dataset.h"
 #include "data/unsupervised.h"
 #include "image_inputs.h"
 #include "options.h"
+#include "report/html_report.h"
 
 namespace oddity {
 
@@ -26,10 +28,15 @@ struct TrainData {
 /// Throws ArgumentError for combinations that make no sense, before any file is read.
 void check_train_data(const TrainData& data);
 
+struct LoadedTrainData {
+  Dataset dataset;
+  std::vector<ReportProblem> problems;  // images that cannot be used, for the report
+};
+
 /// Reads the images and, where labels are at hand and meant to be used, draws the unsupervised
 /// data set; else all images are the data set. Says on the console what it does.
 /// Throws TooManyBadImages above --max-bad.
-Dataset load_train_data(const TrainData& data, const ComputeOptions& options,
-                        const Console& console);
+LoadedTrainData load_train_data(const TrainData& data, const ComputeOptions& options,
+                                const Console& console);
 
 }  // namespace oddity

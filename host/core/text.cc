@@ -104,11 +104,22 @@ std::string unescaped(std::string_view text) {
 std::string shortest(double value) { return shortest_decimal(value); }
 std::string shortest(float value) { return shortest_decimal(value); }
 
+std::string concise(double value) {
+  std::string text = shortest(value);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text;
+}
+
 std::string with_thousands(int64_t value) {
   std::string text = fmt::format("{}", value);
   const size_t first_digit = value < 0 ? 1 : 0;
   for (size_t at = text.size(); at > first_digit + 3;) text.insert(at -= 3, 1, ',');
   return text;
+}
+
+std::string counted(uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", with_thousands(static_cast<int64_t>(count)), noun,
+                     count == 1 ? "" : "s");
 }
 
 }  // namespace oddity

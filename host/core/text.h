@@ -29,7 +29,13 @@ std::string unescaped(std::string_view text);
 std::string shortest(double value);
 std::string shortest(float value);
 
+/// The same without a fraction that is none, as a person types it: 4, 0.95.
+std::string concise(double value);
+
 /// 6742 → "6,742".
 std::string with_thousands(int64_t value);
+
+/// "1 image", "6,742 images".
+std::string counted(uint64_t count, std::string_view noun);
 
 }  // namespace oddity

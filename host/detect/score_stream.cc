@@ -31,10 +31,8 @@ class Scorer {
         network_(network),
         journal_(journal),
         observer_(observer),
-        end_(journal.position()) {
-    progress_.rows = journal.rows();
-    progress_.bad = journal.bad_rows();
-  }
+        end_(journal.position()),
+        progress_(progress_of(journal)) {}
 
   void run() {
     observer_.update(progress_);
@@ -151,6 +149,16 @@ class Scorer {
 };
 
 }  // namespace
+
+ScoreProgress progress_of(const Journal& journal) {
+  ScoreProgress progress;
+  progress.rows = journal.rows();
+  progress.bad = journal.bad_rows();
+  // Each entry of a source that has passed is a row or was left out.
+  progress.left_out = std::max(journal.position().entries, journal.rows()) - journal.rows();
+  progress.finished = journal.complete();
+  return progress;
+}
 
 void score_stream(ImageStream& stream, Engine& engine, Network& network, Journal& journal,
                   ScoreObserver& observer) {

@@ -17,13 +17,16 @@ struct ScoreProgress {
   uint64_t rows = 0;      // finished, those of the runs before that this one goes on with included
   uint64_t bad = 0;       // of these
   uint64_t new_rows = 0;  // of this run
-  uint64_t left_out = 0;  // files of this run that are no images, neither by name nor by content
+  uint64_t left_out = 0;  // files that are no images, of the runs before included
   double fraction = 0;    // of the set; 0 where that is not known
   StageSeconds stages;    // of this run
   double score = 0;       // seconds in which the engine was busy
   double write = 0;       // seconds in which rows were written
   bool finished = false;
 };
+
+/// Where the run stands that a journal is of, before anything is added to it.
+ScoreProgress progress_of(const Journal& journal);
 
 class ScoreObserver {
  public:

@@ -156,15 +156,21 @@ void ScoreTable::commit() {
 }
 
 void write_scores(const std::filesystem::path& path, std::span<const int64_t> index,
-                  std::span<const float> scores, double threshold) {
+                  std::span<const float> scores, double threshold,
+                  std::span<const std::string> image_paths) {
   check_score_suffix(path);
   if (index.size() != scores.size()) {
     throw Error("{}: {} scores do not match {} images", printable(path), scores.size(),
                 index.size());
   }
+  if (!image_paths.empty() && image_paths.size() != scores.size()) {
+    throw Error("{}: {} scores do not match {} paths", printable(path), scores.size(),
+                image_paths.size());
+  }
   ScoreTable table(path, scores.size(), threshold);
   ScoreRow row;
   for (size_t i = 0; i < scores.size(); ++i) {
+    if (!image_paths.empty()) row.path = image_paths[i];
     row.score = scores[i];
     table.add(index[i], row);
   }

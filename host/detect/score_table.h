@@ -52,9 +52,11 @@ class ScoreTable {
   std::unique_ptr<State> state_;
 };
 
-/// A table of images that are all ok and have no paths, in the order of the set; `index` and
-/// `scores` are of one length. Throws as ScoreTable does.
+/// A table of images that are all ok, in the order of the set; `index`, `scores` and, where images
+/// have any, `image_paths` are of one length. Throws Error where they are not, and as ScoreTable
+/// does.
 void write_scores(const std::filesystem::path& path, std::span<const int64_t> index,
-                  std::span<const float> scores, double threshold);
+                  std::span<const float> scores, double threshold,
+                  std::span<const std::string> image_paths = {});
 
 }  // namespace oddity

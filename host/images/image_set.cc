@@ -41,9 +41,9 @@ class Pixels {
 void add_rows(ImageSet& set, const std::vector<ImageRow>& rows) {
   for (const ImageRow& row : rows) {
     const auto number = static_cast<int64_t>(set.rows());
-    ++set.statuses[static_cast<size_t>(row.status)];
+    const uint64_t alike = ++set.statuses[static_cast<size_t>(row.status)];
     if (row.status != ImageStatus::ok) {
-      if (set.bad.size() < kKeptBadRows) set.bad.push_back(row);
+      if (alike <= kKeptBadRows) set.bad.push_back(row);
       continue;
     }
     set.dataset.index.push_back(number);

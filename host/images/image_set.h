@@ -17,15 +17,15 @@ struct ImageSet {
   /// empty where no row has one.
   Dataset dataset;
   std::array<uint64_t, kImageStatuses> statuses{};  // rows, by ImageStatus
-  std::vector<ImageRow> bad;                        // the first of those that are not ok
-  uint64_t left_out = 0;  // files that are no images, neither by name nor by content
+  std::vector<ImageRow> bad;  // those that are not ok, the first of each status, in their order
+  uint64_t left_out = 0;      // files that are no images, neither by name nor by content
 
   uint64_t rows() const;
   uint64_t bad_rows() const { return rows() - statuses[0]; }
 };
 
-/// Bad rows that an ImageSet keeps.
-inline constexpr size_t kKeptBadRows = 5;
+/// Bad rows of one status that an ImageSet keeps.
+inline constexpr size_t kKeptBadRows = 20;
 
 /// Reads `stream` to its end. `watch` is called after every batch and every tenth of a second while
 /// nothing comes; it may throw. Throws Error where the images do not fit into memory.

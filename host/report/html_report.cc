@@ -129,22 +129,38 @@ struct Verdict {
   std::string numbers, rest;
 };
 
-Verdict verdict(const Report& report) {
-  const std::string images = with_thousands(static_cast<int64_t>(report.images));
-  const std::string none = fmt::format("None of {} images", images);
-  if (report.scores.total() == 0) return {none, "could be scored"};
+Verdict verdict(const Report& report, uint64_t bad) {
+  const uint64_t scored = report.scores.total();
+  const std::string images = counted(scored > 0 ? scored : bad, "image");
+  const std::string none = "None of " + images;
+  if (scored == 0) return {none, "could be scored"};
   if (!std::isfinite(report.threshold)) return {none, "is flagged"};
   const std::string rest = fmt::format("score {} or more", short_score(report.threshold));
   if (report.outliers == 0) return {none, rest};
-  return {
-      fmt::format("{} of {} images", with_thousands(static_cast<int64_t>(report.outliers)), images),
-      rest};
+  return {fmt::format("{} of {}", with_thousands(static_cast<int64_t>(report.outliers)), images),
+          rest};
 }
 
 /// How many were flagged, and how many of them are shown.
-std::string counted(size_t shown, uint64_t all) {
+std::string flagged_and_shown(size_t shown, uint64_t all) {
   const std::string flagged = with_thousands(static_cast<int64_t>(all)) + " flagged";
   return shown == all ? flagged : fmt::format("{}, the {} highest scores", flagged, shown);
+}
+
+/// The paragraph on the threshold, and what the cards below it are called.
+void set_threshold(data& page, const Report& report) {
+  const bool has_threshold = std::isfinite(report.threshold);
+  std::string text = has_threshold
+                         ? fmt::format("The threshold is {}: {}.", short_score(report.threshold),
+                                       report.threshold_origin)
+                         : fmt::format("No threshold: {}.", report.threshold_origin);
+  if (!report.why_none.empty()) text = report.why_none + ".";
+  if (!report.advice.empty()) text += fmt::format(" Note: {}.", report.advice);
+  page.set("has_threshold", has_threshold);
+  page.set("no_threshold", !has_threshold);
+  page.set("threshold", printable(std::string_view(text)));
+  // Once, with the first cards.
+  page.set("caption_below", report.odd.empty());
 }
 
 }  // namespace
@@ -152,14 +168,13 @@ std::string counted(size_t shown, uint64_t all) {
 void write_report(const std::filesystem::path& path, const Report& report) {
   data page;
   page.set("title", printable(std::string_view(report.title)));
-  const auto [numbers, rest] = verdict(report);
+  uint64_t bad = 0;
+  for (const ReportProblem& problem : report.problems) bad += problem.count;
+  const auto [numbers, rest] = verdict(report, bad);
   page.set("numbers", numbers);
   page.set("rest", rest);
   page.set("version", report.version);
-  const bool has_threshold = std::isfinite(report.threshold);
-  page.set("has_threshold", has_threshold);
-  page.set("threshold", shortest(report.threshold));
-  page.set("threshold_origin", printable(std::string_view(report.threshold_origin)));
+  set_threshold(page, report);
 
   data facts(data::type::list);
   for (const auto& [name, value] : report.facts) {
@@ -185,16 +200,20 @@ void write_report(const std::filesystem::path& path, const Report& report) {
   page.set("has_odd", !report.odd.empty());
   page.set("has_borderline", !report.borderline.empty());
   page.set("has_typical", !report.typical.empty());
-  page.set("odd_count", counted(report.odd.size(), report.outliers));
+  page.set("odd_count", flagged_and_shown(report.odd.size(), report.outliers));
 
-  uint64_t bad = 0;
-  for (const ReportProblem& problem : report.problems) bad += problem.count;
   page.set("problems", problems(report.problems));
-  page.set("problem_count", with_thousands(static_cast<int64_t>(bad)));
+  page.set("problem_count", counted(bad, "file"));
+  page.set("has_table", report.has_table);
   page.set("has_problems", bad > 0);
   page.set("command",
            printable(std::string_view(fmt::format("{}", fmt::join(report.command, " ")))));
 
+  page.set("caption", kainjow::mustache::partial([] {
+             return std::string(
+                 "Each: the image, its reconstruction, and where they differ (black: nowhere, "
+                 "white: most; scaled to each image's own largest error).");
+           }));
   page.set("card", kainjow::mustache::partial([] { return std::string(report_card()); }));
 
   kainjow::mustache::mustache mustache{std::string(report_template())};

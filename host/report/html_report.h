@@ -30,10 +30,11 @@ struct ReportProblem {
 
 struct Report {
   std::string title;  // of the run: what was scored
-  uint64_t images = 0;
   uint64_t outliers = 0;
   double threshold = 0;          // not finite where nothing was scored
   std::string threshold_origin;  // "quantile 0.999 of these scores"
+  std::string why_none;          // of an infinite one: a sentence without its end; may be empty
+  std::string advice;            // what else to know of it, the same
   /// The run's own words, name and value, in order: model, device, preprocessing …
   std::vector<std::pair<std::string, std::string>> facts;
   ScoreHistogram scores;
@@ -43,6 +44,7 @@ struct Report {
   std::vector<ReportImage> typical;
   std::vector<double> loss, validation_loss;  // one value an epoch; may be empty
   std::vector<ReportProblem> problems;
+  bool has_table = false;            // a table of scores names the problems that are not shown
   std::vector<std::string> command;  // its words
   std::string version;
 };

@@ -94,6 +94,32 @@ TEST_F(CompareTest, AModelStandsForItsTrainingScores) {
                {"keras.h5 stores no training scores", "give a table"});
 }
 
+TEST_F(CompareTest, ScoresOfDifferentModelsAreWarnedOf) {
+  write_table("a.csv", 0);
+  write_table("b.csv", 0);
+  write_network("model.h5", true);
+  write("a.csv.run.json", R"({"run": {"model": "xxh3:1111"}})");
+  EXPECT_EQ(run({"compare", "a.csv", "b.csv"}).err, "") << "B's is not known";
+  write("b.csv.run.json", R"({"run": {"model": "xxh3:1111"}})");
+  EXPECT_EQ(run({"compare", "a.csv", "b.csv"}).err, "");
+  write("b.csv.run.json", R"({"run": {"model": "xxh3:2222"}})");
+  const ProgramResult tables = run({"compare", "a.csv", "b.csv"});
+  EXPECT_EQ(tables.exit_code, 0);
+  EXPECT_THAT(tables.err, AllOf(HasSubstr("different models"), HasSubstr("A's from xxh3:1111"),
+                                HasSubstr("B's from xxh3:2222"), HasSubstr("no drift")));
+  const ProgramResult model = run({"compare", "a.csv", "model.h5", "--json"});
+  EXPECT_THAT(model.err, HasSubstr("different models"));
+  const auto json = nlohmann::json::parse(model.out);
+  EXPECT_EQ(json["a"]["model"], "xxh3:1111");
+  write("b.csv.run.json",
+        R"({"run": {"model": ")" + json["b"]["model"].get<std::string>() + R"("}})");
+  EXPECT_EQ(run({"compare", "b.csv", "model.h5"}).err, "");
+  for (const char* const damaged : {"", "[]", R"({"run": {"model": 7}})", "{\"run\""}) {
+    write("b.csv.run.json", damaged);
+    EXPECT_EQ(run({"compare", "b.csv", "model.h5"}).err, "");
+  }
+}
+
 TEST_F(CompareTest, Json) {
   write("a.csv", "score,path\n1,a\n2,b\n,c\n3,d\n");
   write_table("b.csv", 5);

@@ -127,6 +127,25 @@ TEST_F(FindTest, JsonNamesTheFilesOfOutliers) {
             "scans/" + std::to_string(json["found"][0]["index"].get<int>()) + "\\xff.png");
 }
 
+TEST_F(FindTest, ScoreTablesNameTheFilesOfADataSetThatHoldsThem) {
+  Dataset dataset = make_images();
+  std::string labels = "path,label\n";
+  for (size_t i = 0; i < dataset.size(); ++i) {
+    dataset.path.push_back("scans/" + std::to_string(i) + "\xff,.png");
+    labels += "\"scans/" + std::to_string(i) + "\\xff,.png\"," + (i < 5 ? "1\n" : "0\n");
+  }
+  write_dataset(folder_ / "paths.npz", dataset);
+  write("labels.csv", labels);
+  for (const char* const table : {"find.csv", "find.jsonl"}) {
+    ASSERT_EQ(run({"find", "-d", "paths.npz", "-m", "model.h5", "--scores", table}).exit_code, 0);
+    EXPECT_THAT(bytes(table), HasSubstr("\"scans/59\\"));
+    const ProgramResult judged =
+        run({"evaluate", "--scores", table, "--labels", "labels.csv", "--anomaly-label", "1"});
+    EXPECT_EQ(judged.exit_code, 0) << judged.err;
+    EXPECT_THAT(judged.out, HasSubstr("5 of label 1, 55 of others"));
+  }
+}
+
 TEST_F(FindTest, Json) {
   const ProgramResult result = run(find({"--json", "-q", ".95", "--scores", "scores.jsonl"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;

@@ -180,7 +180,31 @@ TEST_F(ReportTest, UnreadableFilesAreListed) {
             0);
   EXPECT_THAT(bytes("report.html"),
               AllOf(HasSubstr("2 files could not be used"), HasSubstr("1 not-an-image"),
-                    HasSubstr("&lt;b&gt;.png"), HasSubstr("of 61 images")));
+                    HasSubstr("&lt;b&gt;.png"), HasSubstr("1 of 59 images</b>")));
+}
+
+TEST_F(ReportTest, WithoutOutliersItStillExplains) {
+  const Arguments find = {"find",     "-d",     "images.npy",  "-m", "model.h5",
+                          "--report", "a.html", "--threshold", "9"};
+  ASSERT_EQ(run(find).exit_code, 0);
+  const auto explains =
+      AllOf(HasSubstr("A score is the mean squared"), HasSubstr("where they differ"),
+            HasSubstr("scaled to each image's own largest error"));
+  EXPECT_THAT(bytes("a.html"),
+              AllOf(explains, HasSubstr("The threshold is 9: given with --threshold"),
+                    HasSubstr("Just below the threshold")));
+  write("few.csv", "score\n0.1\n");
+  ASSERT_EQ(run({"find", "-d", "images.npy", "-m", "model.h5", "--report", "b.html", "--fdr", ".3",
+                 "--calibration", "few.csv"})
+                .exit_code,
+            0);
+  EXPECT_THAT(
+      bytes("b.html"),
+      AllOf(explains,
+            HasSubstr("No threshold reaches the false discovery rate 0.3: with 1 held-out score at "
+                      "least 100 of 60 images must score above all of them"),
+            HasSubstr("hold out about 200"), HasSubstr("The highest scores"),
+            Not(HasSubstr("Just below"))));
 }
 
 TEST_F(ReportTest, AFinishedRunIsNotReportedAgain) {

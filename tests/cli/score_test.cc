@@ -13,6 +13,7 @@ namespace oddity::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class ScoreTest : public CliTest {
  protected:
@@ -123,7 +124,16 @@ TEST_F(ScoreTest, MoreBadImagesThanAllowedStopTheRunAndLoseNothing) {
   write_folder(6);
   write("set/0/0001.png", "text");
   write("set/0/0003.png", "text");
-  expect_error(run(score({"--max-bad", "1"})), 4, {"2 images", "--max-bad allows 1"});
+  const auto expect_advice = [](const ProgramResult& stopped) {
+    expect_error(stopped, 4,
+                 {"2 images cannot be used, --max-bad allows 1: raise it to 2 or more",
+                  "8 finished rows in scores.csv.journal", "mend or remove", "--force"});
+    EXPECT_THAT(stopped.err, HasSubstr("0/0001.png: not-an-image: "));
+    EXPECT_THAT(stopped.err, HasSubstr("0/0003.png: not-an-image: "));
+    EXPECT_THAT(stopped.err, Not(HasSubstr("are safe in")));
+  };
+  expect_advice(run(score({"--max-bad", "1"})));
+  expect_advice(run(score({"--max-bad", "1", "--resume"})));
   EXPECT_TRUE(files().contains("scores.csv.journal"));
   EXPECT_FALSE(files().contains("scores.csv"));
   EXPECT_EQ(run(score({"--max-bad", "2", "--resume"})).exit_code, 0);
@@ -131,11 +141,24 @@ TEST_F(ScoreTest, MoreBadImagesThanAllowedStopTheRunAndLoseNothing) {
   EXPECT_FALSE(files().contains("scores.csv.journal"));
 }
 
+TEST_F(ScoreTest, ARunThatGoesOnCountsTheFilesLeftOutBefore) {
+  write_folder(200);
+  write("set/0/0001.png", "text");
+  write("set/0/notes.txt", "text");
+  write("set/1/zzz.txt", "text");
+  run(score({"--max-bad", "0"}));
+  ASSERT_TRUE(files().contains("scores.csv.journal"));
+  const ProgramResult rest = run(score({"--resume"}));
+  EXPECT_EQ(rest.exit_code, 0) << rest.err;
+  EXPECT_THAT(rest.err, HasSubstr("2 files are left out"));
+  EXPECT_EQ(record()["left_out"], 2);
+}
+
 TEST_F(ScoreTest, NoGoodImageIsAnErrorWithATable) {
   write("bad.png", "text");
   const ProgramResult result =
       run({"score", "-m", "keras.h5", "--images", "bad.png", "-o", "scores.csv"});
-  expect_error(result, 1, {"none of 1 images could be scored"});
+  expect_error(result, 1, {"of 1 image none could be scored: scores.csv"});
   EXPECT_THAT(lines("scores.csv")[1], HasSubstr("0,bad.png,,,not-an-image,"));
 }
 

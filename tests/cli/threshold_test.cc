@@ -14,6 +14,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class ThresholdTest : public CliTest {
  protected:
@@ -54,7 +55,8 @@ TEST_F(ThresholdTest, FindAndScoreAgreeAndSayWhy) {
   } cases[] = {
       {{"--top-k", "7"}, scores[53], "the 7 highest of these scores"},
       {{"--contamination", ".1"}, scores[54], "a share of 0.1 of these images"},
-      {{"--contamination", "1"}, scores[0], "a share of 1.0"},
+      {{"--contamination", "1"}, scores[0], "a share of 1 of"},
+      {{"--top-k", "1"}, scores[59], "the highest of these scores"},
   };
   for (const auto& [options, threshold, why] : cases) {
     const ProgramResult found = run(find(options));
@@ -89,16 +91,54 @@ TEST_F(ThresholdTest, FalseDiscoveryRate) {
   write("few.csv", "score\n0.1\n");
   const ProgramResult none = run(score({"--fdr", ".01", "--calibration", "few.csv"}));
   EXPECT_EQ(none.exit_code, 0) << none.err;
-  EXPECT_THAT(none.out, AllOf(HasSubstr("mse threshold: inf"), HasSubstr("0 outliers found")));
+  EXPECT_THAT(none.out,
+              AllOf(HasSubstr("mse threshold: none reaches the false discovery rate 0.01\n"),
+                    HasSubstr("0 outliers found")));
   EXPECT_THAT(none.err, HasSubstr("hold out about 6,000"));
   EXPECT_EQ(run(find({"--fdr", ".01", "--calibration", "few.csv"})).out, none.out);
 }
 
+TEST_F(ThresholdTest, AskingForAllIsSaid) {
+  for (const char* const k : {"60", "5000"}) {
+    const ProgramResult found = run(find({"--top-k", k}));
+    EXPECT_THAT(found.out, HasSubstr("60 outliers found"));
+    EXPECT_THAT(found.err, AllOf(HasSubstr(fmt::format("--top-k {} of 60 scores flags every", k)),
+                                 HasSubstr("all 60 scores, as the")));
+    EXPECT_THAT(run(score({"--top-k", k})).err, HasSubstr("flags everything"));
+  }
+  EXPECT_THAT(run(find({"--top-k", "59"})).err, Not(HasSubstr("flags everything")));
+}
+
+TEST_F(ThresholdTest, ASmallTrainingSetsOwnQuantileComesWithAdvice) {
+  ASSERT_EQ(run(train_arguments({"--force"})).exit_code, 0);
+  const std::string advice =
+      "quantile 0.999 of 60 training scores flags about one image in 1,000, of the training set at "
+      "least one, whatever is in it: --mad or --top-k judge small sets better";
+  const Arguments of_find = {"find", "-d", "set.npz", "-m", "model.h5", "--report", "find.html"};
+  const Arguments of_score = {"score", "-m",    "model.h5", "--images",   "images.npy",
+                              "-o",    "s.csv", "--report", "score.html", "--force"};
+  for (const Arguments& command : {of_find, of_score}) {
+    const ProgramResult result = run(command);
+    EXPECT_THAT(result.err, HasSubstr(advice));
+    EXPECT_EQ(result.out.find("--mad"), std::string::npos);
+    EXPECT_THAT(bytes(command[0] + ".html"), HasSubstr(advice));
+    Arguments by_rule = command;
+    by_rule.insert(by_rule.end(), {"--mad", "6"});
+    EXPECT_THAT(run(by_rule).err, Not(HasSubstr("judge small sets better")));
+  }
+  ModelFile model = read_model(folder_ / "model.h5");
+  model.record->training_scores.assign(2000, 0.1F);
+  write_model(folder_ / "model.h5", model);
+  EXPECT_THAT(run(of_find).err, Not(HasSubstr("judge small sets better")));
+}
+
 TEST_F(ThresholdTest, RulesExcludeEachOther) {
-  expect_error(run(find({"--top-k", "3", "--mad", "6"})), 2, {"--top-k 3", "--mad 6", "give one"});
+  expect_error(run(find({"--top-k", "3", "--mad", "6"})), 2,
+               {"--top-k 3 and --mad 6 exclude each other", "give one"});
   expect_error(run(find({"--fdr", ".1"})), 2, {"--fdr 0.1", "--calibration"});
   expect_error(run(find({"--calibration", "images.npy"})), 2, {"--calibration", "--fdr"});
-  expect_error(run(find({"--top-k", "3", "--fail-on-outliers"})), 2, {"--top-k 3", "always trip"});
+  expect_error(run(find({"--top-k", "3", "--fail-on-outliers"})), 2,
+               {"--top-k 3 would always trip"});
   expect_error(run(find({"--contamination", "1.5"})), 2, {"--contamination", "from 0 to 1"});
   expect_error(run(find({"--top-k", "0"})), 2, {"--top-k"});
   expect_error(run(find({"--fdr", ".1", "--calibration", "gone.csv"})), 1, {"gone.csv"});
@@ -109,7 +149,7 @@ TEST_F(ThresholdTest, ResumingNamesAnotherRule) {
   ASSERT_EQ(run(score({"--top-k", "3"})).exit_code, 0);
   Arguments again = {"score", "-m",         "model.h5", "--images", "images.npy",
                      "-o",    "scores.csv", "--resume", "--top-k",  "4"};
-  expect_error(run(again), 1, {"top k of this run", "3.0", "4.0"});
+  expect_error(run(again), 1, {"was 3 (top k of this run)", "is 4 (top k"});
   again.back() = "3";
   EXPECT_EQ(run(again).exit_code, 0);
 }

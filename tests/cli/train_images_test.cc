@@ -9,7 +9,9 @@
 namespace oddity::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class TrainImagesTest : public CliTest {
  protected:
@@ -78,12 +80,28 @@ TEST_F(TrainImagesTest, BadImagesAreLeftOutAndSaid) {
   const ProgramResult result = run(train("set"));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("0/bad.png: not-an-image"));
-  EXPECT_THAT(result.err, HasSubstr("1 of 46 images cannot be used and are left out"));
+  EXPECT_THAT(result.err, HasSubstr("1 of 46 images cannot be used and is left out"));
   EXPECT_THAT(result.err, HasSubstr("1 file is left out"));
   const Dataset dataset = read_dataset(folder_ / "set.npz");
   EXPECT_EQ(dataset.size(), size_t{kImages});
   EXPECT_EQ(dataset.index.back(), kImages) << "bad rows are counted";
-  expect_error(run(train("set", {"--max-bad", "0", "--force"})), 4, {"1 images", "allows 0"});
+  expect_error(run(train("set", {"--max-bad", "0", "--force"})), 4,
+               {"1 image cannot be used, --max-bad allows 0: allow more, or mend or remove"});
+  EXPECT_THAT(run(train("set", {"--max-bad", "0", "--force"})).err,
+              HasSubstr("0/bad.png: not-an-image"));
+}
+
+TEST_F(TrainImagesTest, TheReportListsBadImagesByReason) {
+  for (int i = 0; i < 25; ++i) write(fmt::format("set/0/bad{:02}.png", i), "text");
+  write("set/1/short.png", members_[0].bytes.substr(0, 40));
+  const ProgramResult result = run(train("set", {"--report", "report.html"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(bytes("report.html"),
+              AllOf(HasSubstr("of 45 images"), HasSubstr("26 files could not be used"),
+                    HasSubstr("25 not-an-image"), HasSubstr("0/bad19.png"),
+                    HasSubstr("and 5 more<"), HasSubstr("1 truncated"), HasSubstr("1/short.png")));
+  // The terminal names a few of them.
+  EXPECT_THAT(result.err, AllOf(HasSubstr("0/bad04.png"), Not(HasSubstr("0/bad05.png"))));
 }
 
 TEST_F(TrainImagesTest, WithoutResizeTheFirstImageSetsTheSize) {

@@ -41,7 +41,6 @@ ReportImage image(const std::string& name, float score, uint32_t side = 8) {
 Report report() {
   Report report;
   report.title = "crops";
-  report.images = 6809;
   report.outliers = 1;
   report.threshold = 0.029;
   report.threshold_origin = "quantile 0.999 of these scores";
@@ -86,9 +85,32 @@ TEST(HtmlReport, WithoutOutliersOrScoresItSaysSo) {
   EXPECT_THAT(page(none), HasSubstr("<b>None of 6,809 images</b> score 0.029 or more"));
   none.threshold = std::numeric_limits<double>::infinity();
   EXPECT_THAT(page(none), HasSubstr("<b>None of 6,809 images</b> is flagged"));
+  none.why_none = "No threshold reaches the rate";
+  none.borderline = none.typical;
+  EXPECT_THAT(page(none), AllOf(HasSubstr("<p>No threshold reaches the rate. A score is"),
+                                HasSubstr("The highest scores"), HasSubstr("where they differ"),
+                                Not(HasSubstr("Just below"))));
   none.scores = {};
+  none.problems = {{"truncated", 6809, {}}};
   none.threshold = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THAT(page(none), HasSubstr("<b>None of 6,809 images</b> could be scored"));
+}
+
+TEST(HtmlReport, TheTextRoundsTheThreshold) {
+  Report exact = report();
+  exact.threshold = 0.029021083116531378;
+  exact.advice = "it is of few scores";
+  EXPECT_THAT(page(exact), AllOf(HasSubstr("The threshold is 0.02902: quantile 0.999 of these "
+                                           "scores. Note: it is of few scores. A score is"),
+                                 Not(HasSubstr("0.029021"))));
+}
+
+TEST(HtmlReport, AllPicturesAreExplainedOnce) {
+  Report both = report();
+  both.borderline = both.typical;
+  EXPECT_EQ(count(page(both), "its reconstruction, and where they differ"), 1u);
+  both.odd.clear();
+  EXPECT_EQ(count(page(both), "its reconstruction, and where they differ"), 1u);
 }
 
 TEST(HtmlReport, FilesWithoutAScoreAreListedByReason) {

@@ -45,6 +45,20 @@ TEST(ScoreTable, WritesCsv) {
             "59999,,9.999999747378752e-06,false,ok,\n");
 }
 
+TEST(ScoreTable, NamesImagesByTheirPaths) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> paths{"a.png", "b,\xff.png", ""};
+  write_scores(folder / "scores.csv", kIndex, kScores, 0.25, paths);
+  EXPECT_THAT(read_file(folder / "scores.csv", kLimit),
+              AllOf(HasSubstr("\n12,a.png,0.25,"), HasSubstr("\n3,\"b,\\xff.png\",0.1"),
+                    HasSubstr("\n59999,,")));
+  EXPECT_THAT(error_text<Error>([&] {
+                write_scores(folder / "scores.csv", kIndex, kScores, 0.25,
+                             std::span(paths).first(2));
+              }),
+              HasSubstr("3 scores do not match 2 paths"));
+}
+
 TEST(ScoreTable, WritesJsonLines) {
   const TemporaryFolder folder;
   write_scores(folder / "scores.jsonl", kIndex, kScores, 0.25);

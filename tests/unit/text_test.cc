@@ -109,5 +109,19 @@ TEST(WithThousands, GroupsDigitsByThree) {
   EXPECT_EQ(with_thousands(std::numeric_limits<int64_t>::min()), "-9,223,372,036,854,775,808");
 }
 
+TEST(Concise, WholeNumbersHaveNoFraction) {
+  EXPECT_EQ(concise(4), "4");
+  EXPECT_EQ(concise(-30), "-30");
+  EXPECT_EQ(concise(0.95), "0.95");
+  EXPECT_EQ(concise(1e-05), "1e-05");
+  EXPECT_EQ(concise(std::numeric_limits<double>::infinity()), "inf");
+}
+
+TEST(Counted, OneIsNotMany) {
+  EXPECT_EQ(counted(0, "image"), "0 images");
+  EXPECT_EQ(counted(1, "image"), "1 image");
+  EXPECT_EQ(counted(6742, "image"), "6,742 images");
+}
+
 }  // namespace
 }  // namespace oddity
