@@ -21,9 +21,12 @@ constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
 uint64_t next_of(uint64_t job) { return job & kTaskMask; }
 uint64_t count_of(uint64_t job) { return (job >> kTaskBits) & kTaskMask; }
 
-// Waking a sleeping thread takes a few tens of microseconds, the gap between two parallel parts of
-// a step about one: long enough to bridge the gap, short enough to be nothing on a busy machine.
+// Waking a sleeping thread takes a few tens of microseconds, in a virtual machine a hundred; the
+// gap between two parallel parts of a step takes about one, and the wait for another thread's last
+// task up to half a millisecond. So a thread that waits spins first; then it spins on, but leaves
+// its CPU to whoever wants it; then it sleeps.
 constexpr auto kSpin = std::chrono::microseconds(60);
+constexpr auto kYield = std::chrono::microseconds(600);
 
 void pause() {
 #if defined(__x86_64__)
@@ -36,13 +39,14 @@ void pause() {
 /// Spins until ready() or the time is over; says which.
 template <typename Ready>
 bool spin_until(Ready ready) {
-  const auto end = std::chrono::steady_clock::now() + kSpin;
-  do {
+  const auto begin = std::chrono::steady_clock::now();
+  for (auto now = begin; now < begin + kYield; now = std::chrono::steady_clock::now()) {
     for (int i = 0; i < 64; ++i) {
       if (ready()) return true;
       pause();
     }
-  } while (std::chrono::steady_clock::now() < end);
+    if (now > begin + kSpin) std::this_thread::yield();
+  }
   return false;
 }
 

@@ -74,7 +74,8 @@ std::vector<Shown> show_all(std::initializer_list<Group> groups) {
 /// A score as a person reads it: four significant digits.
 std::string short_score(double score) { return fmt::format("{:.4g}", score); }
 
-data cards(const std::vector<ReportImage>& images, double threshold,
+/// `rank`: of the first image, the highest score being 1; 0 where they have none.
+data cards(const std::vector<ReportImage>& images, double threshold, uint64_t rank,
            std::vector<Shown>::const_iterator& shown) {
   data list(data::type::list);
   for (const ReportImage& image : images) {
@@ -82,6 +83,7 @@ data cards(const std::vector<ReportImage>& images, double threshold,
     const auto score = static_cast<double>(image.score);
     card.set("name", printable(std::string_view(image.name)));
     card.set("score", short_score(score));
+    if (rank > 0) card.set("rank", with_thousands(static_cast<int64_t>(rank++)));
     if (std::isfinite(threshold) && threshold > 0) {
       card.set("ratio", fmt::format("{:.3g} × threshold", score / threshold));
     }
@@ -194,9 +196,9 @@ void write_report(const std::filesystem::path& path, const Report& report) {
 
   const std::vector<Shown> shown = show_all({&report.odd, &report.borderline, &report.typical});
   auto next = shown.begin();
-  page.set("odd", cards(report.odd, report.threshold, next));
-  page.set("borderline", cards(report.borderline, report.threshold, next));
-  page.set("typical", cards(report.typical, report.threshold, next));
+  page.set("odd", cards(report.odd, report.threshold, 1, next));
+  page.set("borderline", cards(report.borderline, report.threshold, report.outliers + 1, next));
+  page.set("typical", cards(report.typical, report.threshold, 0, next));
   page.set("has_odd", !report.odd.empty());
   page.set("has_borderline", !report.borderline.empty());
   page.set("has_typical", !report.typical.empty());
