@@ -47,7 +47,7 @@ class ReportTest : public CliTest {
 
   /// The cards of a page: what it calls each image and its score, in order.
   static std::vector<std::string> cards(const std::string& page) {
-    static const std::regex kCard("<figcaption><b>([^<]+)</b>[^<]*<br>([^<]*)</figcaption>");
+    static const std::regex kCard("<figcaption>[^<]*<b>([^<]+)</b>[^<]*<br>([^<]*)</figcaption>");
     std::vector<std::string> cards;
     for (std::sregex_iterator it(page.begin(), page.end(), kCard), end; it != end; ++it) {
       cards.push_back((*it)[2].str() + " " + (*it)[1].str());
@@ -73,6 +73,10 @@ TEST_F(ReportTest, FindShowsOutliersTheNextOnesAndTypicalOnes) {
   EXPECT_THAT(page, AllOf(HasSubstr("<b>3 of 60 images</b>"), HasSubstr("What does not belong"),
                           HasSubstr("--report report.html"), HasSubstr("xxh3:")));
   EXPECT_EQ(cards(page).size(), 3u + 20u + 10u);
+  // Flagged ones and the next have their ranks, typical ones none.
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("<figcaption>No. 1 · <b>"), HasSubstr("<figcaption>No. 4 · <b>"),
+                    HasSubstr("<figcaption>No. 23 · <b>"), Not(HasSubstr("No. 24 ·"))));
   EXPECT_EQ(pictures(page).size(), 3u * 33u);
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_EQ(json["report"], "report.html");
