@@ -70,7 +70,7 @@ class Worker:
 
 
 def in_turns(workers, rounds, seconds):
-    """Waits for one after the other, as starting takes the whole machine, then measures in turns."""
+    """Measures each for some seconds, one after the other, again and again; then they end."""
     for _ in range(rounds):
         for worker in workers:
             worker.measure(seconds)
@@ -79,6 +79,7 @@ def in_turns(workers, rounds, seconds):
 
 
 def started(name, command, threads, folder):
+    """A worker that is ready: they start one at a time, as that takes the whole machine."""
     worker = Worker(name, command, threads, folder)
     worker.wait()
     print(f"{name} is ready {worker.setting}", file=sys.stderr, flush=True)
