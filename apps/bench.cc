@@ -179,6 +179,11 @@ Bench::Bench(CLI::App& program)
       "  oddity bench -m model.h5 --images photos.tar --count 1000 --json");
 }
 
+/// As `score` would with the model's own threshold.
+ExactScores exact_scores(const ModelFile& model) {
+  return model.record ? ExactScores::from_threshold(model.record->threshold) : ExactScores{};
+}
+
 /// Each stage alone, on what the one before it gave.
 Costs Bench::run_stages(Engine& engine, const ModelFile& model,
                         const Preprocessing& preprocessing) {
@@ -221,7 +226,7 @@ Costs Bench::run_stages(Engine& engine, const ModelFile& model,
       add(upload, measure([&] { sent = &staging->send(batch.images); }));
       NoProgress silent;
       add(compute, measure([&] {
-            network->score(*sent, {0, batch.images}, silent)->download(scores);
+            network->score(*sent, {0, batch.images}, silent, exact_scores(model))->download(scores);
           }));
     }
     for (ImageRow& row : batch.rows) {
@@ -251,7 +256,7 @@ Cost Bench::run_all(Engine& engine, const ModelFile& model, const Preprocessing&
                                                  .threads = chosen_threads(compute_.threads),
                                                  .start = {}});
     NoObserver nobody;
-    score_stream(*stream, engine, *network, journal, nobody);
+    score_stream(*stream, engine, *network, journal, nobody, exact_scores(model));
     write_scores(scratch / "scores.csv", journal, 1);
   });
 }

@@ -17,7 +17,7 @@ Device::Device(const ComputeOptions& options, const Console& console)
 
 void Device::fall_back(const DeviceError& error) {
   const EngineOptions engine_options = oddity::engine_options(options_);
-  const bool replaceable = options_.device == "auto" && engine_options.precision != Precision::tf32;
+  const bool replaceable = options_.device == "auto" && !needs_cuda(engine_options.precision);
   if (!replaceable) throw;
   // A failed engine still holds what memory it had.
   engine_.reset();

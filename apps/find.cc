@@ -144,7 +144,8 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
   Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}, {}};
   {
     ScoringReporter reporter(progress_style(compute_.progress));
-    const auto scores = network->score(*images, {0, dataset.size()}, reporter);
+    const auto scores = network->score(*images, {0, dataset.size()}, reporter,
+                                       exact_scores(threshold, dataset.size()));
     scores->download(found.scores);
     check_scores(found.scores);
     if (threshold.is_quantile() && threshold.of_this_run()) {

@@ -26,7 +26,9 @@ Json describe_device(const std::string& name, const std::string& why_not) {
   if (!why_not.empty()) return unavailable(why_not);
   try {
     const DeviceInfo info = make_engine(name)->info();
-    return {{"name", info.name}, {"available", true}, {"details", info.details}};
+    Json row = {{"name", info.name}, {"available", true}, {"details", info.details}};
+    if (!info.scoring.empty()) row["scoring"] = info.scoring;
+    return row;
   } catch (const DeviceError& error) {
     return unavailable(error.what());
   }
@@ -94,6 +96,7 @@ void print(const Console& console, const Json& json) {
         device["available"].get<bool>()
             ? fmt::format("{} ({})", text(device["name"]), text(device["details"]))
             : fmt::format("{} not available: {}", text(device["name"]), text(device["why"])));
+    if (device.contains("scoring")) row("scoring", text(device["scoring"]));
   }
 }
 

@@ -36,7 +36,7 @@ std::shared_ptr<CLI::Formatter> help_formatter();
 struct ComputeOptions {
   std::string device = "auto";
   int threads = 0;
-  std::string precision;  // "fp32", "tf32"; empty: the device's best
+  std::string precision = "auto";
   std::string progress = "auto";
   bool force = false;
   std::string config;

@@ -59,12 +59,13 @@ class Score final : public Command {
   PipelineOptions pipeline(const Preprocessing& preprocessing, const Network& network,
                            SourcePosition start) const;
   ScoreProgress fill(const Console& console, Engine& engine, Network& network,
-                     const Preprocessing& preprocessing, Journal& journal) const;
+                     const Preprocessing& preprocessing, const ExactScores& exact,
+                     Journal& journal) const;
   [[noreturn]] void stop_for_bad(const Console& console, const Journal& journal,
                                  const TooManyBadImages& error) const;
   void write_pictures(const Console& console, const ReportSubject& subject,
-                      const Preprocessing& preprocessing, const Journal& journal, Engine& engine,
-                      Network& network) const;
+                      const Preprocessing& preprocessing, const ExactScores& exact,
+                      const Journal& journal, Engine& engine, Network& network) const;
   ScoreSummary write_table(const Console& console, const Journal& journal,
                            const Threshold& threshold) const;
   ExitCode conclude(const Console& console, const nlohmann::ordered_json& record,
@@ -192,7 +193,8 @@ PipelineOptions Score::pipeline(const Preprocessing& preprocessing, const Networ
 }
 
 ScoreProgress Score::fill(const Console& console, Engine& engine, Network& network,
-                          const Preprocessing& preprocessing, Journal& journal) const {
+                          const Preprocessing& preprocessing, const ExactScores& exact,
+                          Journal& journal) const {
   const PipelineOptions options = pipeline(preprocessing, network, journal.position());
   ScoreReporter reporter(console, progress_style(compute_.progress), options.threads,
                          inputs_.max_bad());
@@ -213,7 +215,7 @@ ScoreProgress Score::fill(const Console& console, Engine& engine, Network& netwo
       reporter.update(progress_of(journal));
     } else {
       const auto stream = inputs_.open(console, options);
-      score_stream(*stream, engine, network, journal, reporter);
+      score_stream(*stream, engine, network, journal, reporter, exact);
     }
   } catch (const Interrupted&) {
     throw Interrupted("interrupted: {}", leave());
@@ -268,12 +270,12 @@ ScoreSummary Score::write_table(const Console& console, const Journal& journal,
 }
 
 void Score::write_pictures(const Console& console, const ReportSubject& subject,
-                           const Preprocessing& preprocessing, const Journal& journal,
-                           Engine& engine, Network& network) const {
+                           const Preprocessing& preprocessing, const ExactScores& exact,
+                           const Journal& journal, Engine& engine, Network& network) const {
   if (!report_.wants_images()) return;
   Report report = begin_report(subject);
   add_images(console, report, report_, journal, inputs_, pipeline(preprocessing, network, {}),
-             engine, network);
+             engine, network, exact);
   if (!report_.heat_maps().empty() && report.outliers > 0) {
     console.info("drawing errors...", printable(report_.heat_maps()));
   }
@@ -332,13 +334,15 @@ ExitCode Score::run(const Console& console) {
     return made;
   });
   const DeviceInfo info = device.engine().info();
-  const std::string identity = run_identity(model, inputs_.paths(), preprocessing, info);
+  const ExactScores exact = exact_scores(threshold, 0);
+  const std::string identity = run_identity(model, inputs_.paths(), preprocessing, info, exact);
 
   Earlier earlier = look_for_earlier();
   if (earlier.record) return report_finished(console, *earlier.record, identity, threshold);
   print_device(console, device.engine());
   Journal journal = open_journal(console, std::move(earlier.journal), identity);
-  const ScoreProgress progress = fill(console, device.engine(), *network, preprocessing, journal);
+  const ScoreProgress progress =
+      fill(console, device.engine(), *network, preprocessing, exact, journal);
   if (journal.rows() == 0) {
     journal.remove();
     throw Error("--images {}: holds no images", printable(inputs_.paths().front()));
@@ -351,7 +355,7 @@ ExitCode Score::run(const Console& console) {
   fs::create_directories(output_.parent_path(), ignored);
   const ScoreSummary summary = write_table(console, journal, threshold);
   write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold}, preprocessing,
-                 journal, device.engine(), *network);
+                 exact, journal, device.engine(), *network);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const auto record = score_record(identity, info, summary, progress, seconds);

@@ -119,14 +119,14 @@ void fill_card(ReportImage& card, const ImageRow& row, Network& network, const I
 
 /// Looks at the wanted images of a batch, and takes them off the list.
 void look_at_batch(const ImageBatch& batch, WantedRows& wanted, const ReportOptions& options,
-                   Engine& engine, Network& network) {
+                   Engine& engine, Network& network, const ExactScores& exact) {
   if (batch.images == 0) return;
   const ImageView pixels{batch.pixels.data(), batch.type, network.architecture().image(),
                          batch.images};
   const auto images = engine.upload(pixels);
   std::vector<float> scores(batch.images);
   NoProgress silent;
-  network.score(*images, {0, batch.images}, silent)->download(scores);
+  network.score(*images, {0, batch.images}, silent, exact)->download(scores);
   size_t position = 0;
   for (const ImageRow& row : batch.rows) {
     if (row.status != ImageStatus::ok) continue;
@@ -156,7 +156,7 @@ void drop_empty(std::vector<ReportImage>& images) {
 
 void add_images(const Console& console, Report& report, const ReportOptions& options,
                 const Journal& journal, const ImageInputs& inputs, const PipelineOptions& pipeline,
-                Engine& engine, Network& network) {
+                Engine& engine, Network& network, const ExactScores& exact) {
   const Selection selection = count_rows(report, journal);
   WantedRows wanted = wanted_rows(report, options, journal, selection);
   if (!wanted.empty()) console.info("looking at images again...", std::to_string(wanted.size()));
@@ -175,7 +175,9 @@ void add_images(const Console& console, Report& report, const ReportOptions& opt
       throw_if_interrupted();
       const ImageStream::Wait wait = stream->next(batch);
       if (wait == ImageStream::Wait::end) break;
-      if (wait == ImageStream::Wait::batch) look_at_batch(batch, wanted, options, engine, network);
+      if (wait == ImageStream::Wait::batch) {
+        look_at_batch(batch, wanted, options, engine, network, exact);
+      }
     }
   } catch (const Interrupted&) {
     throw;

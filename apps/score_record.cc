@@ -56,17 +56,22 @@ std::string model_of_table(const std::filesystem::path& output) {
 }
 
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
-                         const Preprocessing& preprocessing, const DeviceInfo& device) {
+                         const Preprocessing& preprocessing, const DeviceInfo& device,
+                         const ExactScores& exact) {
   Json inputs = Json::array();
   for (const std::filesystem::path& path : images) inputs.push_back(describe_input(path));
-  const Json identity = {
+  Json identity = {
       {"version", ODDITY_VERSION},
       {"model", hash_of(model.weights)},
       {"preprocessing", describe(preprocessing)},
       {"device", device.name.substr(0, device.name.find(':'))},
-      {"precision", device.precision == Precision::tf32 ? "tf32" : "fp32"},
+      {"precision", name_of(device.precision)},
+      {"scores", name_of(device.scores)},
       {"images", inputs},
   };
+  if (device.scores == Precision::automatic && exact.from == ExactScores::From::threshold) {
+    identity["exact_from"] = exact.threshold;
+  }
   return identity.dump();
 }
 

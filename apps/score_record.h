@@ -27,9 +27,11 @@ std::string read_record(const std::filesystem::path& path);
 std::string model_of_table(const std::filesystem::path& output);
 
 /// What decides the rows of a run, as JSON text: version, model, images, preprocessing, device kind
-/// and precision. What only decides the table made of them (the threshold) is not in it.
+/// and precision. What only decides the table made of them (the threshold) is not in it, but where
+/// the device scores exactly only what is `exact`.
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
-                         const Preprocessing& preprocessing, const DeviceInfo& device);
+                         const Preprocessing& preprocessing, const DeviceInfo& device,
+                         const ExactScores& exact);
 
 /// Throws Error naming the first thing that differs, and both values; `file` is what `before` is
 /// of.

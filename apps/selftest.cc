@@ -101,8 +101,7 @@ class SelfTest final : public Command {
     for (const Architecture& architecture : architectures()) {
       throw_if_interrupted();
       Block block{architecture, engine->selftest(architecture)};
-      for (SelfTestResult& result :
-           selftest_network(*engine, architecture, engine->info().precision)) {
+      for (SelfTestResult& result : selftest_network(*engine, architecture)) {
         block.results.push_back(std::move(result));
       }
       count += block.results.size();

@@ -26,6 +26,13 @@ bool always_flags(Origin origin) {
          origin == Origin::top_k || origin == Origin::contamination;
 }
 
+/// How many images these two rules flag, equal scores apart.
+uint64_t flagged_by_rule(const Threshold& threshold, uint64_t count) {
+  return threshold.origin == Origin::top_k
+             ? whole(threshold.parameter)
+             : whole(threshold.parameter * static_cast<double>(count));
+}
+
 std::vector<float> read_calibration(const std::filesystem::path& path) {
   std::vector<float> scores;
   for (const double score : read_scores(path).score) {
@@ -36,6 +43,19 @@ std::vector<float> read_calibration(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+ExactScores exact_scores(const Threshold& threshold, uint64_t count) {
+  if (!threshold.of_this_run()) return ExactScores::from_threshold(threshold.value);
+  if (count == 0) return {};
+  if (threshold.is_quantile()) {
+    return ExactScores::from_rank(quantile_position(count, threshold.parameter).lower);
+  }
+  if (threshold.origin == Origin::top_k || threshold.origin == Origin::contamination) {
+    const uint64_t flagged = flagged_by_rule(threshold, count);
+    return ExactScores::from_rank(count - std::clamp<uint64_t>(flagged, 1, count));
+  }
+  return {};
+}
 
 std::string describe(const Threshold& threshold) {
   const std::string parameter = concise(threshold.parameter);
@@ -123,15 +143,14 @@ void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const 
       threshold.value = streamed_quantile(count, threshold.parameter, pass);
       return;
     case Origin::top_k:
-      threshold.value = top_k_threshold(count, whole(threshold.parameter), pass);
-      if (whole(threshold.parameter) >= count) {
+      threshold.value = top_k_threshold(count, flagged_by_rule(threshold, count), pass);
+      if (flagged_by_rule(threshold, count) >= count) {
         console.warning(fmt::format("--top-k {} of {} flags everything: ask for fewer",
                                     concise(threshold.parameter), counted(count, "score")));
       }
       return;
     case Origin::contamination:
-      threshold.value =
-          top_k_threshold(count, whole(threshold.parameter * static_cast<double>(count)), pass);
+      threshold.value = top_k_threshold(count, flagged_by_rule(threshold, count), pass);
       return;
     case Origin::mad:
       threshold.value = mad_threshold(count, threshold.parameter, pass);

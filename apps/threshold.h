@@ -46,6 +46,10 @@ struct Threshold {
   }
 };
 
+/// The scores that it takes to be as exact as they can be: those it is made of, and those it flags.
+/// `count` is that of the run's scores; 0 where it is not known yet.
+ExactScores exact_scores(const Threshold& threshold, uint64_t count);
+
 /// "quantile 0.999 of the training scores, stored in the model"
 std::string describe(const Threshold& threshold);
 /// Why no score was high enough, where a false discovery rate asks for one: a sentence. Empty where

@@ -60,7 +60,7 @@ TrainingIdentity training_identity(const Dataset& dataset, const Architecture& a
 
 void add_device(TrainingIdentity& identity, const DeviceInfo& device) {
   identity.push_back({"--device", device.name.substr(0, device.name.find(':'))});
-  identity.push_back({"--precision", device.precision == Precision::tf32 ? "tf32" : "fp32"});
+  identity.push_back({"--precision", std::string(name_of(device.precision))});
 }
 
 TrainingCheckpoint::TrainingCheckpoint(const fs::path& model, const ResumeOptions& options)

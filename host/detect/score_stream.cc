@@ -25,12 +25,13 @@ double seconds_since(Clock::time_point began) {
 class Scorer {
  public:
   Scorer(ImageStream& stream, Engine& engine, Network& network, Journal& journal,
-         ScoreObserver& observer)
+         ScoreObserver& observer, const ExactScores& exact)
       : stream_(stream),
         engine_(engine),
         network_(network),
         journal_(journal),
         observer_(observer),
+        exact_(exact),
         end_(journal.position()),
         progress_(progress_of(journal)) {}
 
@@ -98,7 +99,8 @@ class Scorer {
     const size_t before = scores_.size();
     scores_.resize(before + staged_);
     NoProgress silent;
-    network_.score(images, {0, staged_}, silent)->download(std::span(scores_).subspan(before));
+    network_.score(images, {0, staged_}, silent, exact_)
+        ->download(std::span(scores_).subspan(before));
     staged_ = 0;
     progress_.score += seconds_since(began);
   }
@@ -138,6 +140,7 @@ class Scorer {
   Network& network_;
   Journal& journal_;
   ScoreObserver& observer_;
+  ExactScores exact_;
 
   ImageBatch batch_;
   std::unique_ptr<Staging> staging_;
@@ -161,8 +164,8 @@ ScoreProgress progress_of(const Journal& journal) {
 }
 
 void score_stream(ImageStream& stream, Engine& engine, Network& network, Journal& journal,
-                  ScoreObserver& observer) {
-  Scorer(stream, engine, network, journal, observer).run();
+                  ScoreObserver& observer, const ExactScores& exact) {
+  Scorer(stream, engine, network, journal, observer, exact).run();
 }
 
 }  // namespace oddity

@@ -40,9 +40,10 @@ class ScoreObserver {
 inline constexpr size_t kScoreChunk = 2048;
 
 /// Scores everything that `stream` still holds with `network` and appends it to `journal`, block
-/// by block, the last one marked. An image whose score is not finite is a row of status not-finite.
-/// Throws what the stream, the engine, the journal or the observer throws.
+/// by block, the last one marked; `exact` are not those from a rank, which nobody knows yet. An
+/// image whose score is not finite is a row of status not-finite. Throws what the stream, the
+/// engine, the journal or the observer throws.
 void score_stream(ImageStream& stream, Engine& engine, Network& network, Journal& journal,
-                  ScoreObserver& observer);
+                  ScoreObserver& observer, const ExactScores& exact);
 
 }  // namespace oddity

@@ -45,6 +45,20 @@ void Network::check_positions(const Images& images, std::span<const uint32_t> po
   }
 }
 
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::automatic:
+      return "auto";
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::fp16:
+      return "fp16";
+  }
+  return "";
+}
+
 namespace {
 
 void check_size(const char* what, size_t given, size_t needed) {
@@ -75,9 +89,13 @@ double Network::evaluate(const Images& images, std::span<const uint32_t> positio
   return do_evaluate(images, positions);
 }
 
-std::unique_ptr<Scores> Network::score(const Images& images, Range range, Progress& progress) {
+std::unique_ptr<Scores> Network::score(const Images& images, Range range, Progress& progress,
+                                       const ExactScores& exact) {
   check_range(images, range);
-  return do_score(images, range, progress);
+  if (exact.from == ExactScores::From::rank && exact.rank >= range.size()) {
+    throw Error("of {} scores there is no rank {}", range.size(), exact.rank);
+  }
+  return do_score(images, range, progress, exact);
 }
 
 void Network::encode(const Images& images, Range range, std::span<float> out) {

@@ -22,22 +22,36 @@
 
 namespace oddity {
 
-/// How products are computed. fp32: float32 throughout, every engine. tf32: by cuDNN and cuBLAS,
-/// which on tensor cores (compute capability 8.0 and newer) round factors to 10 bits and add in
-/// float32: CUDA only.
-enum class Precision { fp32, tf32 };
+/// How products are computed. What is not fp32 is CUDA's alone. Where one kernel scores images
+/// there (DeviceInfo::scoring) scores have a precision of their own.
+enum class Precision {
+  automatic,  // tf32 where cuDNN and cuBLAS are found, else fp32; scores: fp16, and in fp32 those
+              // that ExactScores asks for
+  fp32,       // float32 throughout
+  tf32,       // by cuDNN and cuBLAS, which on tensor cores (compute capability 8.0 and newer) round
+              // factors to 10 bits and add in float32; scores, too
+  fp16        // as automatic, but all scores: factors rounded to 11 bits, added in float32
+};
+/// "auto", "fp32", "tf32", "fp16".
+std::string_view name_of(Precision precision);
+/// Whether the CPU engine has not got it.
+constexpr bool needs_cuda(Precision precision) {
+  return precision == Precision::tf32 || precision == Precision::fp16;
+}
 
 struct EngineOptions {
   int threads = 0;          // CPU threads; 0: OMP_NUM_THREADS, else what this process may use
   size_t max_batch = 1024;  // images computed together at most when scoring; changes no result
-  /// None: the best of the device: on CUDA tf32 where cuDNN and cuBLAS are found, else fp32.
-  std::optional<Precision> precision = std::nullopt;
+  Precision precision = Precision::automatic;
 };
 
 struct DeviceInfo {
   std::string name;     // "cpu", "cuda:0"
   std::string details;  // "2 threads, AVX-512"; "NVIDIA H100, sm_90, 80 GiB, tf32 (cuDNN 9.19.0)"
-  Precision precision = Precision::fp32;  // that it computes in
+  Precision precision = Precision::fp32;  // that it computes in: fp32 or tf32
+  Precision scores = Precision::fp32;     // that it scores in where one kernel does it
+  /// Of which networks and images one kernel does it, and what is done otherwise; empty: of none.
+  std::string scoring = {};
 };
 
 /// One operation of a device against plain float64 loops.
@@ -113,6 +127,18 @@ class Scores {
   size_t count_;
 };
 
+/// Which scores must be as exact as the device's fp32. Of the others a device may be up to 3e-3 of
+/// the score off; none of them is thereby on the wrong side of what is asked for here.
+struct ExactScores {
+  enum class From { all, threshold, rank };
+  From from = From::all;
+  double threshold = 0;  // those at or above it
+  uint64_t rank = 0;     // those at or above the rank-th smallest, counted from 0
+
+  static ExactScores from_threshold(double threshold) { return {From::threshold, threshold, 0}; }
+  static ExactScores from_rank(uint64_t rank) { return {From::rank, 0, rank}; }
+};
+
 /// What an epoch of training gave.
 struct EpochStats {
   double loss = 0;  // mean over the images of the epoch of the loss before their own step
@@ -132,7 +158,9 @@ class Network {
   /// Mean over the images at `positions` of their scores, added in float64 in the order given.
   double evaluate(const Images& images, std::span<const uint32_t> positions);
   /// The score of each image: mean over its H·W·C numbers of (x − reconstruction)², inference mode.
-  std::unique_ptr<Scores> score(const Images& images, Range range, Progress& progress);
+  /// Throws Error where `exact` names a rank that is not below the number of images.
+  std::unique_ptr<Scores> score(const Images& images, Range range, Progress& progress,
+                                const ExactScores& exact = {});
   /// Latent vectors [range, latent_dim].
   void encode(const Images& images, Range range, std::span<float> out);
   /// Images [n, H, W, C] in (0,1) from latent vectors [n, latent_dim].
@@ -154,7 +182,7 @@ class Network {
                                     size_t batch_size, std::span<const double> learning_rates,
                                     Progress&) = 0;
   virtual double do_evaluate(const Images&, std::span<const uint32_t> positions) = 0;
-  virtual std::unique_ptr<Scores> do_score(const Images&, Range, Progress&) = 0;
+  virtual std::unique_ptr<Scores> do_score(const Images&, Range, Progress&, const ExactScores&) = 0;
   virtual void do_encode(const Images&, Range, std::span<float> out) = 0;
   virtual void do_decode(std::span<const float> latent, std::span<float> out) = 0;
   virtual void do_reconstruct(const Images&, Range, std::span<float> out) = 0;
@@ -194,8 +222,8 @@ class Engine {
 };
 
 /// device: "auto" (the best there is), "cpu", "cuda" or "cuda:N". Throws ArgumentError for another
-/// name or for tf32 on the CPU, DeviceError, with the reason, where a device that was asked for, by
-/// name or by a precision that only it has, is not available.
+/// name or for tf32 or fp16 on the CPU, DeviceError, with the reason, where a device that was asked
+/// for, by name or by a precision that only it has, is not available.
 std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions& options = {});
 
 /// Why CUDA cannot be used here, in a few words ("this build has no CUDA engine"); empty where it

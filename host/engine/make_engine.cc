@@ -24,9 +24,9 @@ std::optional<int> cuda_ordinal(std::string_view device) {
 std::unique_ptr<Engine> make_best(const EngineOptions& options) {
   const std::string why_not_cuda = why_no_cuda();
   if (why_not_cuda.empty()) return make_cuda_engine(0, options);
-  if (options.precision == Precision::tf32) {
-    throw DeviceError("precision tf32 needs a CUDA device, which is not available: {}; use fp32",
-                      why_not_cuda);
+  if (needs_cuda(options.precision)) {
+    throw DeviceError("precision {} needs a CUDA device, which is not available: {}; use fp32",
+                      name_of(options.precision), why_not_cuda);
   }
   return cpu::make_cpu_engine(options);
 }
@@ -38,10 +38,11 @@ std::unique_ptr<Engine> make_engine(std::string_view device, const EngineOptions
     throw ArgumentError("max_batch: at least 1 is needed, not {}", options.max_batch);
   }
   if (device == "cpu") {
-    if (options.precision == Precision::tf32) {
+    if (needs_cuda(options.precision)) {
       throw ArgumentError(
-          "precision tf32 does not exist on the CPU, which computes in fp32: use --precision fp32, "
-          "or --device cuda where there is one");
+          "precision {} does not exist on the CPU, which computes in fp32: use --precision fp32, "
+          "or --device cuda where there is one",
+          name_of(options.precision));
     }
     return cpu::make_cpu_engine(options);
   }

@@ -22,6 +22,9 @@ constexpr uint64_t kSeed = 42;
 constexpr int kRuns = 5;
 constexpr auto kTenth = static_cast<double>(0.1f);  // 1 − β₁ as engines compute it
 
+// tf32 keeps 10 bits of factors, fp16 the same and fewer numbers near 0.
+constexpr double kFewBits = 1e-2;
+
 struct Tolerances {
   double forward;   // of the largest number of the result
   double gradient;  // of the length of the gradient
@@ -37,7 +40,7 @@ struct Tolerances {
 /// gradient by about a hundredth of its length; in fp32 it is rare, in tf32 there are always some.
 /// Wrong formulas are wrong by the whole length.
 Tolerances tolerances(Precision precision) {
-  return precision == Precision::tf32 ? Tolerances{1e-2, 0.15} : Tolerances{1e-5, 1e-2};
+  return precision == Precision::tf32 ? Tolerances{kFewBits, 0.15} : Tolerances{1e-5, 1e-2};
 }
 
 /// Initial weights, those that start as 0 or 1 moved away from it.
@@ -99,10 +102,10 @@ double median_time(const std::function<void()>& run) {
 
 class NetworkTest {
  public:
-  NetworkTest(Engine& engine, const Architecture& architecture, Precision precision)
+  NetworkTest(Engine& engine, const Architecture& architecture)
       : architecture_(architecture),
-        tolerances_(tolerances(precision)),
-        device_(engine.info().name),
+        info_(engine.info()),
+        tolerances_(tolerances(info_.precision)),
         weights_(random_weights(architecture)),
         pixels_(random_images(architecture.image())),
         wide_(widen(pixels_.view())),
@@ -115,16 +118,27 @@ class NetworkTest {
     const std::vector<double> codes = reference_.encode(wide_);
     const std::vector<float> latent(codes.begin(), codes.end());
     const std::vector<double> latent_as_given(latent.begin(), latent.end());
-    NoProgress nobody;
-    return {compare("encode", codes,
-                    [&](std::span<float> out) { network_->encode(*images_, all, out); }),
-            compare("decode", reference_.decode(latent_as_given),
-                    [&](std::span<float> out) { network_->decode(latent, out); }),
-            compare("reconstruct", reference_.reconstruct(wide_),
-                    [&](std::span<float> out) { network_->reconstruct(*images_, all, out); }),
-            compare("score", reference_.scores(wide_), [&](std::span<float> out) {
-              network_->score(*images_, all, nobody)->download(out);
-            })};
+    const double forward = tolerances_.forward;
+    std::vector<SelfTestResult> results = {
+        compare("encode", codes, forward,
+                [&](std::span<float> out) { network_->encode(*images_, all, out); }),
+        compare("decode", reference_.decode(latent_as_given), forward,
+                [&](std::span<float> out) { network_->decode(latent, out); }),
+        compare("reconstruct", reference_.reconstruct(wide_), forward,
+                [&](std::span<float> out) { network_->reconstruct(*images_, all, out); })};
+    const std::vector<double> scores = reference_.scores(wide_);
+    const auto score = [&](const char* what, double tolerance, const ExactScores& exact) {
+      NoProgress nobody;
+      results.push_back(compare(what, scores, tolerance, [&](std::span<float> out) {
+        network_->score(*images_, all, nobody, exact)->download(out);
+      }));
+    };
+    score("score", info_.scores == Precision::fp16 ? kFewBits : forward, {});
+    if (info_.scores == Precision::automatic) {
+      const auto none = ExactScores::from_threshold(std::numeric_limits<double>::infinity());
+      score("score in fp16", kFewBits, none);
+    }
+    return results;
   }
 
   /// One step of training: Adam's first moment is then a tenth of the gradients.
@@ -152,17 +166,17 @@ class NetworkTest {
       if (std::isnan(error)) break;
     }
     return {fmt::format("gradients of a step of {} images, the worst {}", kImages, worst_name),
-            device_, worst, tolerances_.gradient, time};
+            info_.name, worst, tolerances_.gradient, time};
   }
 
  private:
-  SelfTestResult compare(const char* what, const std::vector<double>& expected,
+  SelfTestResult compare(const char* what, const std::vector<double>& expected, double tolerance,
                          const std::function<void(std::span<float>)>& run) const {
     // What is not written stays NaN, which is no number.
     std::vector<float> actual(expected.size(), std::numeric_limits<float>::quiet_NaN());
     const double time = median_time([&] { run(actual); });
-    return {fmt::format("{} {} images", what, kImages), device_, error_of(actual, expected),
-            tolerances_.forward, time};
+    return {fmt::format("{} {} images", what, kImages), info_.name, error_of(actual, expected),
+            tolerance, time};
   }
 
   /// Of the gradient whose tenths these are.
@@ -200,8 +214,8 @@ class NetworkTest {
   }
 
   Architecture architecture_;
+  DeviceInfo info_;
   Tolerances tolerances_;
-  std::string device_;
   Weights weights_;
   ImageArray pixels_;
   std::vector<double> wide_;
@@ -212,9 +226,8 @@ class NetworkTest {
 
 }  // namespace
 
-std::vector<SelfTestResult> selftest_network(Engine& engine, const Architecture& architecture,
-                                             Precision precision) {
-  NetworkTest test(engine, architecture, precision);
+std::vector<SelfTestResult> selftest_network(Engine& engine, const Architecture& architecture) {
+  NetworkTest test(engine, architecture);
   std::vector<SelfTestResult> results = test.forward();
   results.push_back(test.gradients());
   return results;

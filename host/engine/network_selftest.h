@@ -9,9 +9,8 @@
 namespace oddity {
 
 /// Encodes, decodes, reconstructs and scores random images, and makes one training step, whose
-/// gradients are compared with central differences of the loss. `precision` is what the engine
-/// computes in; it sets the tolerances. Always the same numbers. Throws what the engine throws.
-std::vector<SelfTestResult> selftest_network(Engine& engine, const Architecture& architecture,
-                                             Precision precision);
+/// gradients are compared with central differences of the loss. What the engine says it computes in
+/// sets the tolerances. Always the same numbers. Throws what the engine throws.
+std::vector<SelfTestResult> selftest_network(Engine& engine, const Architecture& architecture);
 
 }  // namespace oddity

@@ -105,7 +105,7 @@ std::vector<Mistake> mistakes() {
       {"Threads", train({"--threads", "0"}), {"--threads", "'0'"}},
       {"Progress", train({"--progress", "fast"}), {"--progress", "fast", "plain"}},
       {"Device", train({"--device", "gpu"}), {"gpu"}},
-      {"Precision", train({"--precision", "fp16"}), {"--precision", "fp16", "fp32", "tf32"}},
+      {"Precision", train({"--precision", "fp8"}), {"--precision", "fp8", "auto", "fp32", "tf32"}},
       {"PrecisionOfFind", find({"--precision", ""}), {"--precision", "fp32", "tf32"}},
       {"PrecisionOfSelftest", {"selftest", "--precision", "double"}, {"--precision", "double"}},
       {"PrecisionThatTheCpuHasNot",

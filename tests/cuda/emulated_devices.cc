@@ -8,6 +8,8 @@ namespace oddity::test {
 
 cuda::CudaEngineOptions emulated(const std::string& name) {
   cuda::CudaEngineOptions options;
+  // Layer by layer: the fused scorer has tests of its own.
+  options.scores = Precision::tf32;
   if (name == "emulated_libraries") {
     options.make_planner = [] { return cuda::make_reference_planner(); };
   }

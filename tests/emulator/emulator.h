@@ -59,6 +59,7 @@ std::string leaks();
 struct Counters {
   std::uint64_t launches = 0;   ///< kernels run
   std::uint64_t threads = 0;    ///< of these kernels
+  std::uint64_t products = 0;   ///< of tiles, on tensor cores; each by a warp
   std::uint64_t creations = 0;  ///< see Settings::creations_until_failure; failed ones too
 };
 Counters counters();

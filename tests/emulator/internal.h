@@ -1,6 +1,7 @@
 // What the emulator's parts know of each other.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,8 @@ namespace oddity::emulator {
 std::recursive_mutex& runtime_mutex();
 
 Counters& mutable_counters();
+/// Counters::products, which several workers count.
+std::atomic<std::uint64_t>& tile_products();
 
 /// Records a finding and prints it. Culprit::kThread names the running block and thread.
 enum class Culprit { kThread, kHost };

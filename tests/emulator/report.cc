@@ -75,7 +75,11 @@ Counters& mutable_counters() {
   return current;
 }
 
-Counters counters() { return mutable_counters(); }
+Counters counters() {
+  Counters now = mutable_counters();
+  now.products = tile_products();
+  return now;
+}
 
 std::vector<Report> reports() {
   const std::lock_guard lock(reports_mutex);
@@ -122,6 +126,7 @@ void reset() {
   reset_memory();
   settings() = settings_of_environment();
   mutable_counters() = {};
+  tile_products() = 0;
   const std::lock_guard reports_lock(reports_mutex);
   mutable_reports().clear();
 }

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstring>
 
+#include "emulator/internal.h"
 #include "emulator/tensor_functions.h"
 
 namespace oddity::emulator {
@@ -34,7 +35,13 @@ void widen(const std::uint16_t* halves, float* numbers) {
 
 }  // namespace
 
+std::atomic<std::uint64_t>& tile_products() {
+  static std::atomic<std::uint64_t> products;
+  return products;
+}
+
 void execute_multiply_tiles(WarpOperation* const* lanes, unsigned) {
+  tile_products().fetch_add(1, std::memory_order_relaxed);
   Bits bits;
   for (int lane = 0; lane < 32; ++lane) {
     const auto& operands = *static_cast<const TileOperands*>(lanes[lane]->input);

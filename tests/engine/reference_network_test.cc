@@ -78,7 +78,7 @@ TEST(NetworkSelftestTest, FindsAHundredthInOneTensor) {
   for (const TensorSpec& spec : tensor_specs(architecture)) {
     OtherWeights engine(spec.name);
     size_t failed = 0;
-    for (const SelfTestResult& result : selftest_network(engine, architecture, Precision::fp32)) {
+    for (const SelfTestResult& result : selftest_network(engine, architecture)) {
       failed += result.error <= result.tolerance ? 0 : 1;
     }
     EXPECT_GE(failed, 1u) << spec.name;

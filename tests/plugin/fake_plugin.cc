@@ -75,7 +75,8 @@ class FakeNetwork final : public Network {
   double do_evaluate(const Images& images, std::span<const uint32_t> positions) override {
     return network_->evaluate(images, positions);
   }
-  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress) override {
+  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress,
+                                   const ExactScores&) override {
     fail_if_at("score");
     return std::make_unique<FakeScores>(network_->score(images, range, progress));
   }
@@ -106,7 +107,7 @@ class FakeEngine final : public Engine {
       : precision_(options.precision == Precision::tf32 ? "tf32" : "fp32") {
     fail_if_at("engine");
     EngineOptions cpu = options;
-    cpu.precision.reset();
+    cpu.precision = Precision::fp32;
     engine_ = oddity::make_engine("cpu", cpu);
   }
   DeviceInfo info() const override { return {"cuda:0", "a fake, " + precision_, Precision::fp32}; }

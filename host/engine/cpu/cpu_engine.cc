@@ -156,7 +156,8 @@ class CpuNetwork final : public Network {
     return sum / static_cast<double>(scores.size());
   }
 
-  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress) override {
+  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress,
+                                   const ExactScores&) override {
     const ImageView view = view_of(images);
     std::vector<float> scores(range.size());
     for_blocks(range.size(), progress, [&](int thread, size_t begin, int64_t count) {

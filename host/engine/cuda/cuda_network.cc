@@ -89,6 +89,7 @@ EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uin
 
   // Both steps before the first: what does not fit must not show at the end of an epoch.
   const int64_t batch = static_cast<int64_t>(std::min(batch_size, order.size()));
+  fused_scorer_.reset();
   plan_step(full_step_, batch);
   const int64_t rest = std::ssize(order) % batch;
   if (rest > 0) plan_step(last_step_, rest);
@@ -205,15 +206,29 @@ double CudaNetwork::do_evaluate(const Images& images, std::span<const uint32_t> 
   return sum / static_cast<double>(each.size());
 }
 
-std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range,
-                                              Progress& progress) {
+FusedScorer& CudaNetwork::fused_scorer() {
+  if (fused_scorer_ == nullptr) {
+    fused_scorer_ =
+        std::make_unique<FusedScorer>(device_, architecture(), do_weights(), options_.scores);
+  }
+  return *fused_scorer_;
+}
+
+std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range, Progress& progress,
+                                              const ExactScores& exact) {
   device_->make_current();
   const TraceRange trace("score");
   auto scores = std::make_unique<CudaScores>(device_, range.size());
   const auto begin = static_cast<int64_t>(range.begin);
+  const PixelSource source = source_of(images);
+  if (takes_fused_scorer(architecture(), source.type, options_.scores)) {
+    fused_scorer().score(static_cast<const uint8_t*>(source.pixels), begin, exact, *scores,
+                         progress);
+    return scores;
+  }
   for_blocks(static_cast<int64_t>(range.size()), progress,
              [&](Inference& engine, int64_t first, int64_t count) {
-               engine.load_images(source_of(images), nullptr, begin + first, count);
+               engine.load_images(source, nullptr, begin + first, count);
                engine.score(count, scores->data() + first);
              });
   return scores;

@@ -1,4 +1,4 @@
-// A network on a CUDA device, with the scores that it writes there.
+// A network on a CUDA device.
 #pragma once
 
 #include <memory>
@@ -6,26 +6,11 @@
 
 #include "engine/cuda/cuda_engine.h"
 #include "engine/cuda/cuda_images.h"
+#include "engine/cuda/fused_scorer.h"
 #include "engine/cuda/inference.h"
 #include "engine/cuda/training.h"
 
 namespace oddity::cuda {
-
-class CudaScores final : public Scores {
- public:
-  CudaScores(std::shared_ptr<const Device> device, size_t count)
-      : Scores(count),
-        device_(std::move(device)),
-        values_(static_cast<int64_t>(count), "the scores") {}
-  float* data() const { return values_.data(); }
-
- private:
-  void do_download(std::span<float> out) const override;
-  std::vector<float> do_select(std::span<const uint64_t> ranks) const override;
-
-  std::shared_ptr<const Device> device_;
-  DeviceBuffer<float> values_;
-};
 
 class CudaNetwork final : public Network {
  public:
@@ -38,7 +23,8 @@ class CudaNetwork final : public Network {
                             size_t batch_size, std::span<const double> learning_rates,
                             Progress& progress) override;
   double do_evaluate(const Images& images, std::span<const uint32_t> positions) override;
-  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress) override;
+  std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress,
+                                   const ExactScores& exact) override;
   void do_encode(const Images& images, Range range, std::span<float> out) override;
   void do_decode(std::span<const float> latent, std::span<float> out) override;
   void do_reconstruct(const Images& images, Range range, std::span<float> out) override;
@@ -54,6 +40,8 @@ class CudaNetwork final : public Network {
   /// sum of the images' errors.
   double run_steps(const EpochInput& input, size_t images, Progress& progress);
   Inference& inference();
+  /// With the present weights.
+  FusedScorer& fused_scorer();
   /// To `out` what compute(inference, count) gives, in device memory: `size` numbers for each of
   /// the images that were loaded just before.
   template <typename Compute>
@@ -74,6 +62,7 @@ class CudaNetwork final : public Network {
 
   // Made when first needed: scoring needs nothing of training.
   std::unique_ptr<Inference> inference_;
+  std::unique_ptr<FusedScorer> fused_scorer_;  // none once the weights have changed
   std::unique_ptr<TrainingStep> full_step_, last_step_;
   DeviceBuffer<uint32_t> positions_;
   DeviceBuffer<float> rates_;

@@ -25,11 +25,18 @@ std::unique_ptr<Planner> best_planner(int ordinal) {
 std::unique_ptr<Engine> make_engine(int ordinal, const EngineOptions& options) {
   CudaEngineOptions chosen{
       .ordinal = ordinal,
-      .max_batch = static_cast<int64_t>(std::min<size_t>(options.max_batch, 1 << 20))};
-  if (!options.precision) {
-    chosen.make_planner = [ordinal] { return best_planner(ordinal); };
-  } else if (*options.precision == Precision::tf32) {
-    chosen.make_planner = [ordinal] { return make_library_planner(ordinal); };
+      .max_batch = static_cast<int64_t>(std::min<size_t>(options.max_batch, 1 << 20)),
+      .scores = options.precision};
+  switch (options.precision) {
+    case Precision::automatic:
+    case Precision::fp16:
+      chosen.make_planner = [ordinal] { return best_planner(ordinal); };
+      break;
+    case Precision::tf32:
+      chosen.make_planner = [ordinal] { return make_library_planner(ordinal); };
+      break;
+    case Precision::fp32:
+      break;
   }
   return make_cuda_engine(chosen);
 }
