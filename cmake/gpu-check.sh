@@ -135,7 +135,7 @@ fi
 
 part machine 20 bash -euc machine
 part info 20 bin/oddity info
-for precision in "${precisions[@]}"; do
+for precision in "${precisions[@]}" auto; do
   part "selftest-$precision" 60 bin/oddity selftest --json --device cuda --precision "$precision"
 done
 part gpu_tests 150 gpu/gpu_tests --gtest_brief=1
@@ -145,7 +145,7 @@ sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bi
 if [[ -n $sanitizer ]]; then
   for tool in memcheck racecheck; do
     part "$tool" 90 "$sanitizer" --tool "$tool" --error-exitcode 9 gpu/gpu_tests \
-      --gtest_filter='*/EngineTest.FirstStepOnMnist/*:Tf32Test.TrainingTwiceGivesTheSameBits'
+      --gtest_filter='*/EngineTest.FirstStepOnMnist/*:Tf32Test.TrainingTwiceGivesTheSameBits:FusedScoresTest.AutoFlagsTheImagesOfFp32'
   done
 else
   record compute-sanitizer 'not there' 0 ""

@@ -89,14 +89,25 @@ class Bench {
 
   /// Measures everything in one precision; what the device does not have is said instead.
   void run(Precision precision) {
-    precision_ = precision == Precision::fp32 ? "fp32" : "tf32";
+    precision_ = name_of(precision);
     try {
       train(precision, /*graphs=*/true);
       train(precision, /*graphs=*/false);
-      score(*make(precision, true));
+      score(*make(precision, true, /*scores=*/Precision::tf32), "layers", {});
     } catch (const Error& error) {
       not_available_[precision_] = error.what();
     }
+  }
+
+  /// Scores by one kernel; of auto those above the quantile .999 exactly.
+  void run_fused_scores() {
+    const auto in = [&](Precision precision, const ExactScores& exact) {
+      precision_ = name_of(precision);
+      score(*make(Precision::fp32, true, precision), "one kernel", exact);
+    };
+    in(Precision::fp32, {});
+    in(Precision::fp16, {});
+    in(Precision::automatic, ExactScores::from_rank((options_.images - 1) * 999 / 1000));
   }
 
   /// Exact order statistics and the way to the device, which have no precision.
@@ -116,8 +127,9 @@ class Bench {
   }
 
  private:
-  static std::unique_ptr<Engine> make(Precision precision, bool graphs) {
-    cuda::CudaEngineOptions options{.graphs = graphs};
+  static std::unique_ptr<Engine> make(Precision precision, bool graphs,
+                                      Precision scores = Precision::fp32) {
+    cuda::CudaEngineOptions options{.scores = scores, .graphs = graphs};
     if (precision == Precision::tf32) {
       options.make_planner = [] { return cuda::make_library_planner(0); };
     }
@@ -148,7 +160,7 @@ class Bench {
     add("training step", mode, "us", 1e6 * seconds / static_cast<double>(steps));
   }
 
-  void score(Engine& engine) {
+  void score(Engine& engine, const char* mode, const ExactScores& exact) {
     const ImageView one = data_.set.images.view();
     const std::vector<std::byte> pixels = repeat(one, options_.images);
     const auto images =
@@ -157,9 +169,9 @@ class Bench {
     const auto network = engine.network(architecture, initial_weights(architecture, 42));
     NoProgress nobody;
     const double seconds = median(time(3, [&] {
-      network->score(*images, {0, options_.images}, nobody);
+      network->score(*images, {0, options_.images}, nobody, exact);
     }));
-    add("scoring, resident", "streams", "images/s", static_cast<double>(options_.images) / seconds);
+    add("scoring, resident", mode, "images/s", static_cast<double>(options_.images) / seconds);
   }
 
   void select(Engine& engine) {
@@ -225,6 +237,7 @@ int run(int argc, char** argv) {
   Bench bench(options);
   bench.run(Precision::fp32);
   bench.run(Precision::tf32);
+  bench.run_fused_scores();
   bench.run_common();
   fmt::print("{}\n", bench.result().dump(1));
   return 0;

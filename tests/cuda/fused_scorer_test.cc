@@ -99,7 +99,7 @@ void expect_auto_flags_the_images_of_fp32(size_t n) {
 
 TEST(FusedScorerTest, AutoFlagsTheImagesOfFp32) { expect_auto_flags_the_images_of_fp32(400); }
 
-TEST(FusedScorerFullTest, AutoFlagsTheImagesOfFp32) { expect_auto_flags_the_images_of_fp32(6809); }
+TEST(FusedScorerFull, AutoFlagsTheImagesOfFp32) { expect_auto_flags_the_images_of_fp32(6809); }
 
 TEST(FusedScorerTest, SmallAutoScoresExactlyWhatIsAskedFor) {
   const Range range{40, 57};

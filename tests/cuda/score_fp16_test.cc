@@ -99,7 +99,7 @@ TEST(ScoreFp16Test, ScoresOfTheTrainedModelWhereTheyAreHighest) {
   expect_golden_scores(images);
 }
 
-TEST(ScoreFp16FullTest, ScoresOfTheTrainedModel) {
+TEST(ScoreFp16Full, ScoresOfTheTrainedModel) {
   std::vector<uint32_t> images(6809);
   std::iota(images.begin(), images.end(), 0u);
   expect_golden_scores(images);
