@@ -23,6 +23,7 @@
 #include "core/progress.h"
 #include "core/text.h"
 #include "core/thread_pool.h"
+#include "detect/background_scorer.h"
 #include "detect/journal.h"
 #include "detect/score_stream.h"
 #include "device.h"

@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <memory>
-#include <span>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
-#include "core/progress.h"
 #include "core/text.h"
+#include "detect/background_scorer.h"
 
 namespace oddity {
 namespace {
@@ -22,38 +21,52 @@ double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
 }
 
+/// Rows that become safe together, in the order of the stream.
+struct Chunk {
+  std::vector<ScoreRow> rows;
+  size_t images = 0;   // of these, that have a score
+  SourcePosition end;  // behind the last row
+  bool last = false;
+};
+
 class Scorer {
  public:
   Scorer(ImageStream& stream, Engine& engine, Network& network, Journal& journal,
          ScoreObserver& observer, const ExactScores& exact)
       : stream_(stream),
-        engine_(engine),
-        network_(network),
         journal_(journal),
         observer_(observer),
-        exact_(exact),
-        end_(journal.position()),
-        progress_(progress_of(journal)) {}
+        background_(engine, network, exact),
+        progress_(progress_of(journal)) {
+    chunk_.end = journal.position();
+  }
 
   void run() {
     observer_.update(progress_);
-    bool ended = false;
-    while (!ended) {
+    while (!progress_.finished) {
       switch (stream_.next(batch_)) {
         case ImageStream::Wait::batch:
           add_batch();
           // What else has come by now is scored with it, as far as there is room.
-          if (chunk_rows_.size() < kScoreChunk && stream_.ready()) continue;
+          if (chunk_.rows.size() < kScoreChunk && stream_.ready()) continue;
+          close_chunk();
           break;
         case ImageStream::Wait::end:
-          ended = true;
+          close_chunk();
+          background_.wait();
+          write_finished();
+          report();  // whose last chance it is to stop before the journal is complete
+          chunk_.last = true;
+          write(chunk_);
           break;
         case ImageStream::Wait::not_yet:
           // Rows must not wait for the next ones to be safe from a power cut.
+          background_.wait();
+          write_finished();
           journal_.sync();
           break;
       }
-      if (!chunk_rows_.empty() || ended) finish_chunk(ended);
+      write_finished();
       report();
     }
   }
@@ -63,55 +76,38 @@ class Scorer {
   void add_batch() {
     progress_.left_out += batch_.left_out;
     progress_.fraction = batch_.fraction;
-    end_ = batch_.end;
-    size_t image = 0;
-    while (image < batch_.images) {
-      make_room();
-      const size_t count = std::min(batch_.images - image, staging_->capacity() - staged_);
-      const auto numbers = static_cast<size_t>(staging_->shape().size());
-      widen(batch_.type, batch_.pixels.data() + image * numbers * size_of(batch_.type),
-            count * numbers, staging_->type(),
-            staging_->data() + staged_ * numbers * size_of(staging_->type()));
-      staged_ += count;
-      image += count;
-      if (staged_ == staging_->capacity()) score_staged();
-    }
+    background_.add(batch_);
     for (ImageRow& row : batch_.rows) {
-      chunk_rows_.push_back({std::move(row.path), row.status, 0, std::move(row.reason)});
+      chunk_.rows.push_back({std::move(row.path), row.status, 0, std::move(row.reason)});
     }
+    chunk_.images += batch_.images;
+    chunk_.end = batch_.end;
   }
 
-  void make_room() {
-    if (staging_ && size_of(staging_->type()) >= size_of(batch_.type)) return;
-    if (staging_) score_staged();
-    const ImageShape shape = network_.architecture().image();
-    constexpr size_t kMostBytes = size_t{64} << 20;
-    const size_t image_bytes = static_cast<size_t>(shape.size()) * size_of(batch_.type);
-    const size_t capacity = std::clamp<size_t>(kMostBytes / image_bytes, 1, kScoreChunk);
-    staging_.reset();  // its memory first
-    staging_ = engine_.staging(batch_.type, shape, capacity);
+  /// Has the chunk scored, and begins the next one.
+  void close_chunk() {
+    if (chunk_.rows.empty()) return;
+    background_.start();
+    const SourcePosition end = chunk_.end;
+    chunks_.push_back(std::exchange(chunk_, {}));
+    chunk_.end = end;
   }
 
-  void score_staged() {
-    if (staged_ == 0) return;
-    const auto began = Clock::now();
-    const Images& images = staging_->send(staged_);
-    const size_t before = scores_.size();
-    scores_.resize(before + staged_);
-    NoProgress silent;
-    network_.score(images, {0, staged_}, silent, exact_)
-        ->download(std::span(scores_).subspan(before));
-    staged_ = 0;
-    progress_.score += seconds_since(began);
+  /// Makes the rows safe that have their scores.
+  void write_finished() {
+    while (!chunks_.empty() && chunks_.front().images <= background_.scores().size()) {
+      write(chunks_.front());
+      chunks_.pop_front();
+    }
+    progress_.score = background_.seconds();
   }
 
-  /// Scores what is left of the chunk and makes its rows safe.
-  void finish_chunk(bool last) {
-    score_staged();
+  void write(Chunk& chunk) {
+    std::vector<float>& scores = background_.scores();
     size_t image = 0;
-    for (ScoreRow& row : chunk_rows_) {
+    for (ScoreRow& row : chunk.rows) {
       if (row.status == ImageStatus::ok) {
-        row.score = scores_[image++];
+        row.score = scores[image++];
         if (!std::isfinite(row.score)) {
           row.status = ImageStatus::not_finite;
           row.reason = fmt::format("its score is {}: the model's weights overflow on it",
@@ -120,34 +116,35 @@ class Scorer {
       }
       if (row.status != ImageStatus::ok) ++progress_.bad;
     }
-    progress_.rows += chunk_rows_.size();
-    progress_.new_rows += chunk_rows_.size();
+    scores.erase(scores.begin(), scores.begin() + static_cast<ptrdiff_t>(chunk.images));
+    progress_.rows += chunk.rows.size();
+    progress_.new_rows += chunk.rows.size();
     const auto began = Clock::now();
-    journal_.append(chunk_rows_, end_, last);
+    journal_.append(chunk.rows, chunk.end, chunk.last);
     progress_.write += seconds_since(began);
-    progress_.finished = last;
-    chunk_rows_.clear();
-    scores_.clear();
+    progress_.finished = chunk.last;
   }
 
   void report() {
     progress_.stages = stream_.stage_seconds();
-    observer_.update(progress_);
+    try {
+      observer_.update(progress_);
+    } catch (...) {
+      // What the engine is at must be waited for anyway.
+      background_.wait();
+      write_finished();
+      throw;
+    }
   }
 
   ImageStream& stream_;
-  Engine& engine_;
-  Network& network_;
   Journal& journal_;
   ScoreObserver& observer_;
-  ExactScores exact_;
+  BackgroundScorer background_;
 
   ImageBatch batch_;
-  std::unique_ptr<Staging> staging_;
-  size_t staged_ = 0;  // images in staging_ that are not scored
-  std::vector<ScoreRow> chunk_rows_;
-  std::vector<float> scores_;  // of the images of the chunk that are scored
-  SourcePosition end_;         // behind the chunk
+  Chunk chunk_;               // that grows
+  std::deque<Chunk> chunks_;  // that are being scored
   ScoreProgress progress_;
 };
 

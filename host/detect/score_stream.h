@@ -36,9 +36,6 @@ class ScoreObserver {
   virtual void update(const ScoreProgress& progress) = 0;
 };
 
-/// Images that an engine scores at once: enough to keep all cores or the device busy.
-inline constexpr size_t kScoreChunk = 2048;
-
 /// Scores everything that `stream` still holds with `network` and appends it to `journal`, block
 /// by block, the last one marked; `exact` are not those from a rank, which nobody knows yet. An
 /// image whose score is not finite is a row of status not-finite. Throws what the stream, the

@@ -78,7 +78,8 @@ class Images {
   size_t count_;
 };
 
-/// Images that are replaced again and again: how a set of any size streams past a device.
+/// Images that are replaced again and again: how a set of any size streams past a device. One may be
+/// filled and sent while another thread works with what was sent by another.
 class Staging {
  public:
   virtual ~Staging() = default;
@@ -90,9 +91,11 @@ class Staging {
   /// Images that fit.
   size_t capacity() const { return capacity_; }
   /// Where the host writes them, [capacity, H, W, C]: memory that the device copies from fastest.
+  /// To be asked for after every send: the device may still be at it.
   std::byte* data() { return do_data(); }
-  /// Sends the first `count` to the device; they are there until the next send. Throws Error where
-  /// there are more than fit, or f32 images are not finite and in [0,1].
+  /// Sends the first `count` to the device; they are there until the next send, before which all
+  /// work with them must be done. Throws Error where there are more than fit, or f32 images are not
+  /// finite and in [0,1].
   const Images& send(size_t count);
 
  protected:

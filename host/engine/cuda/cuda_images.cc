@@ -38,7 +38,20 @@ void CudaImages::send(const std::byte* pixels, size_t bytes) {
   device_->synchronize();
 }
 
-PixelSource CudaImages::source() const { return {type_, pixels_.data()}; }
+void CudaImages::enqueue(const std::byte* pixels, size_t bytes, cudaStream_t copies) {
+  if (!copied_) copied_.emplace();
+  pixels_.upload({pixels, bytes}, copies);
+  copied_->record(copies);
+}
+
+void CudaImages::wait_for_copy() const {
+  if (copied_) copied_->synchronize();
+}
+
+PixelSource CudaImages::source(cudaStream_t stream) const {
+  if (copied_) copied_->hold_back(stream);
+  return {type_, pixels_.data()};
+}
 
 CudaStaging::CudaStaging(const std::shared_ptr<const Device>& device, PixelType type,
                          const ImageShape& shape, size_t capacity)
@@ -47,9 +60,16 @@ CudaStaging::CudaStaging(const std::shared_ptr<const Device>& device, PixelType 
       pinned_(static_cast<int64_t>(capacity * image_bytes_)),
       images_(device, type, shape, capacity) {}
 
-const Images& CudaStaging::do_send(size_t count) {
+std::byte* CudaStaging::do_data() {
   images_.device()->make_current();
-  images_.send(pinned_.data(), count * image_bytes_);
+  images_.wait_for_copy();
+  return pinned_.data();
+}
+
+const Images& CudaStaging::do_send(size_t count) {
+  const TraceRange range("upload");
+  images_.device()->make_current();
+  images_.enqueue(pinned_.data(), count * image_bytes_, copies_.get());
   return images_;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "engine/cuda/device.h"
 #include "engine/cuda/inference.h"
@@ -18,14 +19,20 @@ class CudaImages final : public Images {
 
   /// Copies the first `bytes` from the host, and waits for it.
   void send(const std::byte* pixels, size_t bytes);
+  /// Enqueues that on a stream of its own.
+  void enqueue(const std::byte* pixels, size_t bytes, cudaStream_t copies);
+  /// Waits until the pixels given to enqueue() have been read.
+  void wait_for_copy() const;
 
-  PixelSource source() const;
+  /// For work that is enqueued on `stream`: it comes after the copy.
+  PixelSource source(cudaStream_t stream) const;
   const std::shared_ptr<const Device>& device() const { return device_; }
 
  private:
   std::shared_ptr<const Device> device_;
   kernels::Pixels type_;
   DeviceBuffer<std::byte> pixels_;
+  std::optional<Event> copied_;  // where pixels came by enqueue()
 };
 
 class CudaStaging final : public Staging {
@@ -34,10 +41,11 @@ class CudaStaging final : public Staging {
               size_t capacity);
 
  private:
-  std::byte* do_data() override { return pinned_.data(); }
+  std::byte* do_data() override;
   const Images& do_send(size_t count) override;
 
   size_t image_bytes_;
+  Stream copies_;  // beside the device's own: computation goes on meanwhile
   PinnedBuffer<std::byte> pinned_;
   CudaImages images_;
 };

@@ -64,7 +64,7 @@ PixelSource CudaNetwork::source_of(const Images& images) const {
   if (own == nullptr || own->device() != device_) {
     throw Error("the images were uploaded to another engine than that of the network");
   }
-  return own->source();
+  return own->source(device_->stream());
 }
 
 void CudaNetwork::plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
