@@ -12,6 +12,9 @@
 
 namespace oddity::kernels {
 
+/// The most channels of a map: what is done to each lies in shared memory.
+inline constexpr int64_t kMostStageChannels = 1024;
+
 /// What a map's writer leaves for its normalisation: of each block of rows mean and sum of the
 /// squared deviations from it, parts [blocks, 2, channels], and rows, counts [blocks].
 struct Moments {

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "cuda/emulated_devices.h"
-#include "engine/cuda/training.h"
+#include "engine/cuda/layered_step.h"
 #include "loss.h"
 
 namespace oddity::test {
@@ -51,7 +51,7 @@ class OnDevice {
 
   /// Of one step in training mode.
   Outputs train() {
-    cuda::TrainingStep step(plan_, *planner_, state_, count_, stream_.get());
+    cuda::LayeredStep step(plan_, *planner_, state_, count_, stream_.get());
     cuda::DeviceBuffer<uint32_t> positions(count_, "test");
     cuda::DeviceBuffer<float> rates(1, "test");
     cuda::DeviceBuffer<kernels::EpochState> epoch(1, "test");

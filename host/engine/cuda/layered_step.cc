@@ -1,8 +1,7 @@
-#include "engine/cuda/training.h"
+#include "engine/cuda/layered_step.h"
 
 #include "activation.h"
 #include "bias.h"
-#include "core/error.h"
 #include "engine/cuda/trace.h"
 #include "loss.h"
 
@@ -10,11 +9,11 @@ namespace oddity::cuda {
 
 using kernels::kLeakyReluSlope;
 
-TrainingStep::TrainingStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
-                           cudaStream_t stream)
-    : plan_(plan),
+LayeredStep::LayeredStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
+                         cudaStream_t stream)
+    : TrainingStep(images),
+      plan_(plan),
       state_(state),
-      images_(images),
       stages_(plan.stages.size()),
       pixels_(images * plan.image, "a batch of images"),
       latent_(images * plan.latent, "the latent vectors of a batch"),
@@ -58,15 +57,15 @@ TrainingStep::TrainingStep(const Plan& plan, Planner& planner, NetworkState& sta
   weight_gradients_.clear(stream);
 }
 
-void TrainingStep::enqueue(cudaStream_t stream, const EpochInput& input) {
+void LayeredStep::enqueue(cudaStream_t stream, const EpochInput& input) {
   kernels::gather_images(stream, input.images.type, input.images.pixels, plan_.image,
-                         input.positions, input.state, input.batch, 0, images_, pixels_.data());
+                         input.positions, input.state, input.batch, 0, images(), pixels_.data());
   {
     const TraceRange range("forward");
     forward(stream);
   }
   float* const logits = stages_.back().activation.data();
-  kernels::sigmoid_mse_backward(stream, images_, plan_.image, logits, pixels_.data(),
+  kernels::sigmoid_mse_backward(stream, images(), plan_.image, logits, pixels_.data(),
                                 errors_.data(), gradients_[0].data());
   {
     const TraceRange range("backward");
@@ -75,35 +74,10 @@ void TrainingStep::enqueue(cudaStream_t stream, const EpochInput& input) {
   const TraceRange range("adam");
   kernels::adam(stream, plan_.parameters, weight_gradients_.data(), input.rates, input.state,
                 state_.parameters.data(), state_.first_moment.data(), state_.second_moment.data());
-  kernels::finish_step(stream, images_, errors_.data(), input.state, input.progress);
+  kernels::finish_step(stream, images(), errors_.data(), input.state, input.progress);
 }
 
-void TrainingStep::launch(cudaStream_t stream, const EpochInput& input) {
-  if (!warm_) {
-    // The first run of a kernel or plan may load code and take memory, which a capture forbids.
-    warm_ = true;
-    enqueue(stream, input);
-    return;
-  }
-  if (!capture_refused_ && (!graph_ || !(recorded_ == input))) {
-    graph_.reset();
-    try {
-      graph_ = CapturedGraph(stream, [&] { enqueue(stream, input); });
-      recorded_ = input;
-    } catch (const DeviceError&) {
-      // Of a library's plan nobody promises that it can be captured. Nothing has run; the same
-      // work without a graph gives the same bits.
-      capture_refused_ = true;
-    }
-  }
-  if (capture_refused_) {
-    enqueue(stream, input);
-  } else {
-    graph_.launch(stream);
-  }
-}
-
-float* TrainingStep::forward(size_t index, cudaStream_t stream, float* x) {
+float* LayeredStep::forward(size_t index, cudaStream_t stream, float* x) {
   const Stage& stage = plan_.stages[index];
   const StageStep& step = stages_[index];
   float* const activation = step.activation.data();
@@ -116,7 +90,7 @@ float* TrainingStep::forward(size_t index, cudaStream_t stream, float* x) {
   return step.output.data();
 }
 
-void TrainingStep::forward(cudaStream_t stream) {
+void LayeredStep::forward(cudaStream_t stream) {
   float* x = pixels_.data();
   for (size_t i = 0; i < plan_.encoder_stages; ++i) x = forward(i, stream, x);
   dense1_.forward(stream, {x, weight(plan_.dense1), weight(plan_.dense1_bias), latent_.data()});
@@ -126,19 +100,19 @@ void TrainingStep::forward(cudaStream_t stream) {
   for (size_t i = plan_.encoder_stages; i < stages_.size(); ++i) x = forward(i, stream, x);
 }
 
-float* TrainingStep::input_of(size_t stage) const {
+float* LayeredStep::input_of(size_t stage) const {
   if (stage == 0) return pixels_.data();
   if (stage == plan_.encoder_stages) return hidden_.data();
   return stages_[stage - 1].output.data();
 }
 
-void TrainingStep::bias_gradient(cudaStream_t stream, int64_t rows, int64_t channels,
-                                 const float* gradient_of_output, int64_t offset) {
+void LayeredStep::bias_gradient(cudaStream_t stream, int64_t rows, int64_t channels,
+                                const float* gradient_of_output, int64_t offset) {
   kernels::bias_gradient(stream, rows, channels, gradient_of_output, gradient(offset),
                          reinterpret_cast<float*>(workspace_.data()));
 }
 
-void TrainingStep::backward(size_t index, cudaStream_t stream, float*& delta, float*& spare) {
+void LayeredStep::backward(size_t index, cudaStream_t stream, float*& delta, float*& spare) {
   const Stage& stage = plan_.stages[index];
   const StageStep& step = stages_[index];
   if (stage.normalized) {
@@ -146,10 +120,10 @@ void TrainingStep::backward(size_t index, cudaStream_t stream, float*& delta, fl
                                      step.mean.data(), step.inverse_deviation.data(), spare,
                                      gradient(stage.gamma), gradient(stage.beta)});
     std::swap(delta, spare);
-    kernels::leaky_relu_backward(stream, images_ * stage.out, step.activation.data(), delta,
+    kernels::leaky_relu_backward(stream, images() * stage.out, step.activation.data(), delta,
                                  kLeakyReluSlope, delta);
   }
-  const kernels::BatchNormShape map = Plan::map_of(stage, images_);
+  const kernels::BatchNormShape map = Plan::map_of(stage, images());
   bias_gradient(stream, map.rows, map.channels, delta, stage.bias);
   float* const x = input_of(index);
   // The large side of a transposed convolution is its output.
@@ -161,18 +135,18 @@ void TrainingStep::backward(size_t index, cudaStream_t stream, float*& delta, fl
   std::swap(delta, spare);
 }
 
-void TrainingStep::backward(cudaStream_t stream) {
+void LayeredStep::backward(cudaStream_t stream) {
   // sigmoid_mse_backward left the gradient of the logits in the first.
   float* delta = gradients_[0].data();
   float* spare = gradients_[1].data();
   for (size_t i = stages_.size(); i-- > plan_.encoder_stages;) backward(i, stream, delta, spare);
 
-  bias_gradient(stream, images_, plan_.features, delta, plan_.dense2_bias);
+  bias_gradient(stream, images(), plan_.features, delta, plan_.dense2_bias);
   dense2_.weight_gradient(stream, {latent_.data(), delta, gradient(plan_.dense2)});
   dense2_.data_gradient(stream, {delta, weight(plan_.dense2), latent_gradient_.data()});
 
   float* const encoded = stages_[plan_.encoder_stages - 1].output.data();
-  bias_gradient(stream, images_, plan_.latent, latent_gradient_.data(), plan_.dense1_bias);
+  bias_gradient(stream, images(), plan_.latent, latent_gradient_.data(), plan_.dense1_bias);
   dense1_.weight_gradient(stream, {encoded, latent_gradient_.data(), gradient(plan_.dense1)});
   dense1_.data_gradient(stream, {latent_gradient_.data(), weight(plan_.dense1), delta});
 

@@ -1,39 +1,20 @@
-// One training step on a fixed number of images, enqueued kernel by kernel or replayed as a graph.
+// A training step made of planned operations, one after the other: whoever computes them.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "adam.h"
-#include "engine/cuda/pass.h"
+#include "engine/cuda/training.h"
 
 namespace oddity::cuda {
 
-/// What the steps of an epoch read, all in device memory but `progress`.
-struct EpochInput {
-  PixelSource images;
-  const uint32_t* positions = nullptr;   // of all the epoch's images, in order
-  const float* rates = nullptr;          // Adam's, one a step, bias correction included
-  kernels::EpochState* state = nullptr;  // counts the steps
-  kernels::EpochProgress progress;       // what the host watches
-  int64_t batch = 0;                     // images of every step but the last
-  friend bool operator==(const EpochInput&, const EpochInput&) = default;
-};
-
-class TrainingStep {
+class LayeredStep final : public TrainingStep {
  public:
   /// Plans the step and takes its memory.
-  TrainingStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
-               cudaStream_t stream);
+  LayeredStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
+              cudaStream_t stream);
 
-  int64_t images() const { return images_; }
-  /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
-  void enqueue(cudaStream_t stream, const EpochInput& input);
-  /// The same as a graph, recorded when the input is not that of the last call; the first call of
-  /// all only enqueues, and so do all where an operation cannot be captured.
-  void launch(cudaStream_t stream, const EpochInput& input);
-  /// Kernels and copies of a step; 0 before there is a graph.
-  size_t graph_nodes() const { return graph_.nodes(); }
+  void enqueue(cudaStream_t stream, const EpochInput& input) override;
 
   // What the last step left in device memory, for tests.
   /// Of LeakyReLU [images, out] of a stage; of the last stage the logits.
@@ -56,6 +37,9 @@ class TrainingStep {
     Step forward, data_gradient, weight_gradient;
   };
 
+  CapturedGraph capture(cudaStream_t stream, const EpochInput& input) override {
+    return {stream, [&] { enqueue(stream, input); }};
+  }
   void forward(cudaStream_t stream);
   void backward(cudaStream_t stream);
   float* forward(size_t stage, cudaStream_t stream, float* x);
@@ -70,7 +54,6 @@ class TrainingStep {
 
   const Plan& plan_;
   NetworkState& state_;
-  int64_t images_;
   Workspace workspace_;
   std::vector<StageStep> stages_;
   DenseStep dense1_, dense2_;
@@ -78,10 +61,6 @@ class TrainingStep {
   DeviceBuffer<float> latent_gradient_;
   DeviceBuffer<float> gradients_[2];  // of activations: any stage's fits
   DeviceBuffer<float> weight_gradients_;
-  bool warm_ = false;
-  bool capture_refused_ = false;
-  CapturedGraph graph_;
-  EpochInput recorded_;
 };
 
 }  // namespace oddity::cuda

@@ -127,6 +127,8 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream)); }
+  /// What is enqueued on `stream` from now on comes after what was recorded.
+  void hold_back(cudaStream_t stream) const { check(cudaStreamWaitEvent(stream, event_, 0)); }
   void synchronize() const { check(cudaEventSynchronize(event_)); }
   /// Milliseconds from `earlier` to this event; both must have happened.
   float since(const Event& earlier) const {

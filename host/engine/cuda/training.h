@@ -1,0 +1,55 @@
+// One training step on a fixed number of images: enqueued kernel by kernel, or replayed as a graph.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "adam.h"
+#include "engine/cuda/pass.h"
+
+namespace oddity::cuda {
+
+/// What the steps of an epoch read, all in device memory but `progress`.
+struct EpochInput {
+  PixelSource images;
+  const uint32_t* positions = nullptr;   // of all the epoch's images, in order
+  const float* rates = nullptr;          // Adam's, one a step, bias correction included
+  kernels::EpochState* state = nullptr;  // counts the steps
+  kernels::EpochProgress progress;       // what the host watches
+  int64_t batch = 0;                     // images of every step but the last
+  friend bool operator==(const EpochInput&, const EpochInput&) = default;
+};
+
+class TrainingStep {
+ public:
+  explicit TrainingStep(int64_t images) : images_(images) {}
+  virtual ~TrainingStep() = default;
+  TrainingStep(const TrainingStep&) = delete;
+  TrainingStep& operator=(const TrainingStep&) = delete;
+
+  int64_t images() const { return images_; }
+  /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
+  virtual void enqueue(cudaStream_t stream, const EpochInput& input) = 0;
+  /// The same as a graph, recorded when the input is not that of the last call; the first call of
+  /// all only enqueues, and so do all where an operation cannot be captured.
+  void launch(cudaStream_t stream, const EpochInput& input);
+  /// Kernels and copies of a step; 0 before there is a graph.
+  size_t graph_nodes() const { return graph_.nodes(); }
+
+ private:
+  virtual CapturedGraph capture(cudaStream_t stream, const EpochInput& input) = 0;
+
+  int64_t images_;
+  bool warm_ = false;
+  bool capture_refused_ = false;
+  CapturedGraph graph_;
+  EpochInput recorded_;
+};
+
+/// The step that the planner's computations are made for: fused (fused_step.h) where they are our
+/// kernels, else of its operations (layered_step.h).
+std::unique_ptr<TrainingStep> make_training_step(const Plan& plan, Planner& planner,
+                                                 NetworkState& state, int64_t images,
+                                                 cudaStream_t stream);
+
+}  // namespace oddity::cuda
