@@ -88,8 +88,7 @@ struct GradientOutput {
   GradientParts sums;
 };
 
-/// Blocks of rows that the launches are cut into, by shape alone: at most 128, more only where each
-/// has four tiles, as every block of the next launch reads what all of these leave.
+/// Blocks of rows that the launches are cut into, by shape alone.
 int conv2d_stage_blocks(const Conv2dShape& shape);
 int conv2d_transpose_stage_blocks(const Conv2dShape& shape);
 

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>
 RowTiles row_tiles(const Conv2dShape& shape) {
   RowTiles tiles{};
   with_tile(shape.filters, true, [&]<typename Tile, bool kVector>() {
-    tiles = cut_row_tiles(blocks_for(shape.small_pixels(), Tile::kRows));
+    tiles = cut_row_tiles(blocks_for(shape.small_pixels(), Tile::kRows), shape.filters);
   });
   return tiles;
 }

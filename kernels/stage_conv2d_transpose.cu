@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>
 RowTiles row_tiles(const Conv2dShape& shape) {
   RowTiles tiles{};
   with_tile(shape.channels, true, [&]<typename Tile, bool kVector>() {
-    tiles = cut_row_tiles(kPhases * blocks_for(shape.small_pixels(), Tile::kRows));
+    tiles = cut_row_tiles(kPhases * blocks_for(shape.small_pixels(), Tile::kRows), shape.channels);
   });
   return tiles;
 }

@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kLongThreads)
   float sum[kLongSide][kLongSide] = {};
   int channel = thread % x.channels;
   const int step = kLongThreads % x.channels;
-#pragma unroll 2
+#pragma unroll 4
   for (int64_t k = thread; k < shape.inputs; k += kLongThreads) {
     float weights[4];
     const float* const row = w + k * shape.outputs + first_output;
@@ -133,7 +133,7 @@ ImageTiles image_tiles(const DenseShape& shape, int channels) {
   ImageTiles tiles{};
   with_tile(channels, true, [&]<typename Tile, bool kVector>() {
     const int64_t images = blocks_for(shape.images, Tile::kRows);
-    tiles = {static_cast<int>(images), cut_row_tiles(images * (shape.inputs / channels))};
+    tiles = {static_cast<int>(images), cut_row_tiles(images * (shape.inputs / channels), channels)};
   });
   return tiles;
 }

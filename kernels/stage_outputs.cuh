@@ -18,13 +18,15 @@ struct RowTiles {
   __device__ int end() const { return min(first() + block_tiles, tiles); }
 };
 
-/// At most kFewBlocks runs, and up to kManyBlocks where each has kWorthwhile tiles.
-inline RowTiles cut_row_tiles(int64_t tiles) {
-  constexpr int64_t kFewBlocks = 128;
+/// As many runs as there are tiles, but at most 128, or 256 where channels are few, and more only
+/// where each has four tiles: every block of the next launch reads what all of these leave.
+inline RowTiles cut_row_tiles(int64_t tiles, int64_t channels) {
+  constexpr int64_t kNumbers = 8192;  // of each kind, in all blocks together
   constexpr int64_t kManyBlocks = 512;
   constexpr int64_t kWorthwhile = 4;
-  const int64_t run = std::max(std::min(blocks_for(tiles, kFewBlocks), kWorthwhile),
-                               blocks_for(tiles, kManyBlocks));
+  const int64_t few = std::clamp<int64_t>(kNumbers / channels, 128, 256);
+  const int64_t run =
+      std::max(std::min(blocks_for(tiles, few), kWorthwhile), blocks_for(tiles, kManyBlocks));
   return {static_cast<int>(tiles), static_cast<int>(run)};
 }
 

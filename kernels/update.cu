@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kThreads = 256;
 // Numbers in few slices: a thread adds up those of four. In many: kGroups threads share those of
-// one.
+// one, or of a group of four.
 constexpr int kFewSlices = 8;
 constexpr int kFlat = 4 * kThreads;
 constexpr int kElements = 32;
@@ -17,16 +17,24 @@ constexpr int kGroups = kThreads / kElements;
 __host__ __device__ bool is_flat(const Update& update) {
   return update.kind != UpdateKind::bias && update.slices <= kFewSlices;
 }
+/// Whether the numbers lie in groups of four wherever they are.
+__host__ __device__ bool in_fours(const Update& update) {
+  return update.count % 4 == 0 && update.stride % 4 == 0;
+}
 
-__device__ __forceinline__ void move_weight(const UpdateTargets& targets, int64_t i, float gradient,
-                                            float rate) {
-  float weight = targets.weights[i];
-  float first = targets.first_moment[i];
-  float second = targets.second_moment[i];
-  adam_step(gradient, rate, weight, first, second);
-  targets.weights[i] = weight;
-  targets.first_moment[i] = first;
-  targets.second_moment[i] = second;
+template <int kWidth>
+__device__ __forceinline__ void move_weights(const UpdateTargets& targets, int64_t at,
+                                             const Group<kWidth>& gradient, float rate) {
+  Group<kWidth> weight = load_group<kWidth>(targets.weights + at, true);
+  Group<kWidth> first = load_group<kWidth>(targets.first_moment + at, true);
+  Group<kWidth> second = load_group<kWidth>(targets.second_moment + at, true);
+#pragma unroll
+  for (int j = 0; j < kWidth; ++j) {
+    adam_step(gradient.at[j], rate, weight.at[j], first.at[j], second.at[j]);
+  }
+  store_group<kWidth>(targets.weights + at, weight, true);
+  store_group<kWidth>(targets.first_moment + at, first, true);
+  store_group<kWidth>(targets.second_moment + at, second, true);
 }
 
 __device__ __forceinline__ void update_flat(const UpdatePart& part, float rate,
@@ -37,72 +45,89 @@ __device__ __forceinline__ void update_flat(const UpdatePart& part, float rate,
   for (int n = 0; n < kFlat / kThreads; ++n) {
     const int64_t i = part.first + n * kThreads + threadIdx.x;
     if (i >= end) continue;
-    float sum = 0;
-    for (int slice = 0; slice < update.slices; ++slice)
-      sum += update.source[slice * update.stride + i];
+    Group<1> sum{};
+    for (int slice = 0; slice < update.slices; ++slice) {
+      sum.at[0] += update.source[slice * update.stride + i];
+    }
     if (update.kind == UpdateKind::weights) {
-      move_weight(targets, update.target + i, sum, rate);
+      move_weights(targets, update.target + i, sum, rate);
     } else {
       float& moving = targets.moving[update.target + i];
-      moving = moved(moving, sum);
+      moving = moved(moving, sum.at[0]);
     }
   }
 }
 
 /// The sum over the slices of source[slice · stride], in the threads of group 0: each group adds
 /// every kGroups-th, and then the groups' sums are added in order. All threads of the block take
-/// part.
-__device__ __forceinline__ float add_slices(const Update& update, const float* source, bool inside,
-                                            float (&sums)[kGroups][kElements]) {
+/// part; sums is free again on return.
+template <int kWidth>
+__device__ __forceinline__ Group<kWidth> add_slices(const Update& update, const float* source,
+                                                    bool inside,
+                                                    Group<kWidth> (&sums)[kGroups][kElements]) {
   const int element = static_cast<int>(threadIdx.x) % kElements;
   const int group = static_cast<int>(threadIdx.x) / kElements;
-  float sum = 0;
+  Group<kWidth> sum{};
   if (inside) {
 #pragma unroll 4
     for (int slice = group; slice < update.slices; slice += kGroups) {
-      sum += source[slice * update.stride];
+      const Group<kWidth> part = load_group<kWidth>(source + slice * update.stride, true);
+#pragma unroll
+      for (int j = 0; j < kWidth; ++j) sum.at[j] += part.at[j];
     }
   }
   sums[group][element] = sum;
   __syncthreads();
   if (group == 0) {
-    for (int g = 1; g < kGroups; ++g) sum += sums[g][element];
+    for (int g = 1; g < kGroups; ++g) {
+#pragma unroll
+      for (int j = 0; j < kWidth; ++j) sum.at[j] += sums[g][element].at[j];
+    }
   }
+  __syncthreads();
   return sum;
 }
 
 /// The gradient is that of batch normalisation, g = scale · (dy − S(dy)/n − z · S(dy · z)/n), times
 /// LeakyReLU's, 1 or .2. Over all rows g adds up to 0; so its sum is .8 of that over the rows where
 /// the activation is positive.
-__device__ __forceinline__ float bias_gradient(const Update& update, int64_t i,
-                                               const float (&sums)[kGradientSums]) {
-  const double rows = double(update.rows);
+__device__ __forceinline__ float bias_gradient(const float (&sums)[kGradientSums], double rows,
+                                               float scale) {
   const double positive = double(sums[kPositiveDy]) -
                           double(sums[kPositiveCount]) * (double(sums[kDy]) / rows) -
                           double(sums[kPositiveZ]) * (double(sums[kDyZ]) / rows);
-  return float((1 - double(kLeakyReluSlope)) *
-               double(update.statistics[kScale * update.count + i]) * positive);
+  return float((1 - double(kLeakyReluSlope)) * double(scale) * positive);
 }
 
+template <int kWidth>
 __device__ __forceinline__ void update_grouped(const UpdatePart& part, float rate,
                                                const UpdateTargets& targets) {
-  SHARED_ARRAY(float, shared, [kGradientSums][kGroups][kElements]);
+  SHARED_ARRAY(Group<kWidth>, shared, [kGroups][kElements]);
   const Update& update = part.update;
-  const int64_t i = part.first + threadIdx.x % kElements;
+  const int64_t i = part.first + threadIdx.x % kElements * kWidth;
   const bool inside = i < update.count;
   const float* const source = update.source + i;
-  float gradient = 0;
+  Group<kWidth> gradient;
   if (update.kind == UpdateKind::bias) {
-    float sums[kGradientSums];
+    Group<kWidth> sums[kGradientSums];
 #pragma unroll
     for (int s = 0; s < kGradientSums; ++s) {
-      sums[s] = add_slices(update, source + s * update.count, inside, shared[s]);
+      sums[s] = add_slices<kWidth>(update, source + s * update.count, inside, shared);
     }
-    if (inside) gradient = bias_gradient(update, i, sums);
+#pragma unroll
+    for (int j = 0; j < kWidth; ++j) {
+      const float of_channel[kGradientSums] = {sums[kDy].at[j], sums[kDyZ].at[j],
+                                               sums[kPositiveDy].at[j], sums[kPositiveCount].at[j],
+                                               sums[kPositiveZ].at[j]};
+      const float scale = inside ? update.statistics[kScale * update.count + i + j] : 0;
+      gradient.at[j] = bias_gradient(of_channel, double(update.rows), scale);
+    }
   } else {
-    gradient = add_slices(update, source, inside, shared[0]);
+    gradient = add_slices<kWidth>(update, source, inside, shared);
   }
-  if (threadIdx.x < kElements && inside) move_weight(targets, update.target + i, gradient, rate);
+  if (threadIdx.x < kElements && inside) {
+    move_weights<kWidth>(targets, update.target + i, gradient, rate);
+  }
 }
 
 /// Grid: the parts, and a block more for the end of the step.
@@ -119,8 +144,10 @@ __global__ void __launch_bounds__(kThreads)
   const float rate = step.rates[*step.step];
   if (is_flat(part.update)) {
     update_flat(part, rate, targets);
+  } else if (in_fours(part.update)) {
+    update_grouped<4>(part, rate, targets);
   } else {
-    update_grouped(part, rate, targets);
+    update_grouped<1>(part, rate, targets);
   }
 }
 
@@ -129,7 +156,7 @@ __global__ void __launch_bounds__(kThreads)
 std::vector<UpdatePart> cut_updates(std::span<const Update> updates) {
   std::vector<UpdatePart> parts;
   for (const Update& update : updates) {
-    const int64_t size = is_flat(update) ? kFlat : kElements;
+    const int64_t size = is_flat(update) ? kFlat : in_fours(update) ? 4 * kElements : kElements;
     for (int64_t first = 0; first < update.count; first += size) parts.push_back({update, first});
   }
   return parts;

@@ -16,7 +16,8 @@ enum class UpdateKind {
   moving,   // moving moments, towards those of the batch
 };
 
-/// Some numbers that are updated alike, target [count], and where their news lie.
+/// Some numbers that are updated alike, target [count], and where their news lie. Where count and
+/// stride are multiples of 4, target and source begin at multiples of 16 bytes.
 struct Update {
   UpdateKind kind = UpdateKind::weights;
   int64_t target = 0;  // offset into the parameters, or into the moving statistics
