@@ -8,7 +8,7 @@ namespace {
 
 /// Grid: tiles of all images, channels.
 template <bool kVector>
-__global__ void __launch_bounds__(kFewThreads)
+__global__ void __launch_bounds__(kFewThreads, 3)  // 80 registers: 64 would not be enough
     last_stage_kernel(FewTiling tiling, int channels, NormalisedMap x, const float* w,
                       const float* bias, PixelBatch images, float gradient_scale,
                       LastOutput output) {
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kFewThreads)
                              const int64_t size = image_pixels * channels;
                              const Sigmoid y = sigmoid_of(sum + bias[channel]);
                              const float difference = y.value - pixels.pixel(image, size, at);
-                             const float gradient = gradient_scale * difference * y.slope;
+                             const float gradient = __fmul_rn(gradient_scale * difference, y.slope);
                              squares = fmaf(difference, difference, squares);
                              gradients += gradient;
                              output.dx[image * size + at] = gradient;

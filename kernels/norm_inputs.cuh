@@ -8,10 +8,13 @@
 
 namespace oddity::kernels {
 
-/// Blocks on an SM that the compiler is to leave room for: of 128 threads 5, with 96 registers
-/// each; 4 with 128 where numbers are read one by one, each with its own place.
-template <typename Tile, bool kVector>
-inline constexpr int kResidentBlocks = 128 / Tile::kThreads*(kVector ? 5 : 4);
+/// Blocks of a tile that the compiler is to leave room for on an SM, from those of 128 threads: 5
+/// with 96 registers each; 4 with 128 where numbers are read one by one, each with its own place,
+/// or the weights are those of a transposed convolution.
+template <typename Tile>
+constexpr int resident_blocks(int of_128_threads) {
+  return of_128_threads * 128 / Tile::kThreads;
+}
 
 /// Floats of shared memory that merging needs in a block of so many threads.
 inline constexpr int kMergedSums = 2;

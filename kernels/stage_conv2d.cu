@@ -7,7 +7,7 @@ namespace {
 /// Rows of the product: the small side's pixels; columns: filters; depth: the taps and channels of
 /// a patch. Grid: runs of tiles of rows, tiles of columns.
 template <typename Tile, bool kVector, typename Input, typename Output>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(kVector ? 5 : 4))
     conv2d_stage_kernel(Patches patches, Input input, const float* w, int filters, Output output,
                         RowTiles tiles) {
   SHARED_DYNAMIC(float, shared);
@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>
   const int depth = patches.depth();
   EpilogueOf<Tile, Output> epilogue(output, filters, first_filter, sums);
   for (int tile = tiles.first(); tile < tiles.end(); ++tile) {
-    if (tile > tiles.first()) __syncthreads();  // the last product has read its operands
+    __syncthreads();  // the last product has read its operands
     const int64_t first_pixel = int64_t{tile} * Tile::kRows;
     PatchesAlongDepth<Tile::kRows, Tile::kThreads, kVector, LoadOf<Input>> rows(patches,
                                                                                 first_pixel, load);

@@ -12,7 +12,7 @@ constexpr int kPhases = kStride * kStride;
 /// same small pixels are neighbours, that with most taps beside that with fewest: so blocks have
 /// equal work.
 template <typename Tile, bool kVector, typename Input, typename Output>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
     conv2d_transpose_stage_kernel(Patches patches, Input input, const float* w, int channels,
                                   Output output, RowTiles tiles) {
   SHARED_DYNAMIC(float, shared);
@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>
   const int64_t pixels = patches.grid.pixels();
   EpilogueOf<Tile, Output> epilogue(output, channels, first_channel, sums);
   for (int tile = tiles.first(); tile < tiles.end(); ++tile) {
-    if (tile > tiles.first()) __syncthreads();  // the last product has read its operands
+    __syncthreads();  // the last product has read its operands
     const int order = tile % kPhases;
     const int phase = order == 0 ? 0 : order == 1 ? 3 : order - 1;
     const int phase_row = phase / kStride;

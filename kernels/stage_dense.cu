@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kLongThreads)
 /// Rows: images; columns: the channels of one of the map's pixels; depth: outputs. Grid: runs of
 /// tiles of rows, each pixel's together; tiles of columns.
 template <typename Tile, bool kVector>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
     dense_stage_gradient_kernel(DenseShape shape, int channels, const float* dy, const float* w,
                                 GradientOutput output, int image_tiles, RowTiles tiles) {
   SHARED_DYNAMIC(float, sums);
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>
   const int depth = static_cast<int>(shape.outputs);
   GradientEpilogue<Tile> epilogue(output, channels, first_channel, sums);
   for (int tile = tiles.first(); tile < tiles.end(); ++tile) {
-    if (tile > tiles.first()) __syncthreads();  // the last product has read its operands
+    __syncthreads();  // the last product has read its operands
     const int64_t first_input = int64_t{tile / image_tiles} * channels;
     const int64_t first_image = int64_t{tile % image_tiles} * Tile::kRows;
     MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector> rows(dy, shape.outputs, shape.images,
@@ -104,7 +104,7 @@ __device__ __forceinline__ void weight_gradient_tile(const DenseWeights& layer, 
 
 /// Grid: the first layer's tiles, then the second's.
 template <typename Tile, bool kVector>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(kVector ? 5 : 4))
     dense_stage_weight_gradients_kernel(DenseWeights first, DenseWeights second,
                                         int64_t first_tiles) {
   if (blockIdx.x < first_tiles) {

@@ -189,7 +189,7 @@ class GradientEpilogue {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float dy = product.values[i][j];
-        const float z = (y[j] - mean[j]) * inverse[j];
+        const float z = __fmul_rn(y[j] - mean[j], inverse[j]);
         const bool positive = y[j] > 0;
         sums[kDy][j] += dy;
         sums[kDyZ][j] = fmaf(dy, z, sums[kDyZ][j]);

@@ -13,7 +13,7 @@ __host__ __device__ const float* address(const MapGradient& map) { return map.dy
 /// Rows: filters; columns: the taps and channels of a patch; depth: a slice of the small side's
 /// pixels. Grid: slices, tiles of columns, tiles of rows. To parts [slices, filters, columns].
 template <typename Tile, bool kVector, typename Large, typename Small>
-__global__ void __launch_bounds__(Tile::kThreads, kResidentBlocks<Tile, kVector>)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(kVector ? 5 : 4))
     stage_weight_gradient_kernel(Patches patches, Large large, Small small, int slice_pixels,
                                  float* parts) {
   SHARED_DYNAMIC(float, shared);

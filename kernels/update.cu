@@ -93,9 +93,9 @@ __device__ __forceinline__ Group<kWidth> add_slices(const Update& update, const 
 /// the activation is positive.
 __device__ __forceinline__ float bias_gradient(const float (&sums)[kGradientSums], double rows,
                                                float scale) {
-  const double positive = double(sums[kPositiveDy]) -
-                          double(sums[kPositiveCount]) * (double(sums[kDy]) / rows) -
-                          double(sums[kPositiveZ]) * (double(sums[kDyZ]) / rows);
+  double positive = double(sums[kPositiveDy]);
+  positive = fma(-double(sums[kPositiveCount]), double(sums[kDy]) / rows, positive);
+  positive = fma(-double(sums[kPositiveZ]), double(sums[kDyZ]) / rows, positive);
   return float((1 - double(kLeakyReluSlope)) * double(scale) * positive);
 }
 
