@@ -8,7 +8,7 @@ namespace {
 
 /// Grid: tiles of all images, channels.
 template <bool kVector>
-__global__ void __launch_bounds__(kFewThreads, 3)  // 80 registers: 64 would not be enough
+__global__ void __launch_bounds__(kFewThreads, 2)  // 80 registers are not quite enough
     last_stage_kernel(FewTiling tiling, int channels, NormalisedMap x, const float* w,
                       const float* bias, PixelBatch images, float gradient_scale,
                       LastOutput output) {

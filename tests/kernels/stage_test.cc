@@ -26,7 +26,7 @@ std::vector<Conv2dShape> stage_shapes() {
   for (const Conv2dShape& shape : conv2d_shapes()) {
     if (shape.stride == 2 && shape.large_pixels() * shape.channels < 60000) shapes.push_back(shape);
   }
-  shapes.push_back({2, 96, 100, 3, 5, 2});
+  shapes.push_back({2, 128, 132, 3, 5, 2});
   shapes.push_back({1, 100, 98, 4, 8, 2});
   return shapes;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/cuda/trace.h"
+
 namespace oddity::cuda {
 namespace {
 
@@ -68,7 +70,10 @@ size_t LaunchPlan::critical_path() const {
 }
 
 void LaunchPlan::enqueue(cudaStream_t stream) const {
-  for (const LaunchNode& node : nodes_) node.launch(stream);
+  for (const LaunchNode& node : nodes_) {
+    const TraceRange range(node.name.c_str());
+    node.launch(stream);
+  }
 }
 
 CapturedGraph LaunchPlan::capture(cudaStream_t stream) const {
