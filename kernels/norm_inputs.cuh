@@ -8,9 +8,9 @@
 
 namespace oddity::kernels {
 
-/// Blocks of a tile that the compiler is to leave room for on an SM, from those of 128 threads: 5
-/// with 96 registers each; 4 with 128 where numbers are read one by one, each with its own place,
-/// or the weights are those of a transposed convolution.
+/// Blocks of a tile that the compiler is to leave room for on an SM, from those of 128 threads: 4
+/// with 128 registers each; 5 with 96 is enough for products that have no sums behind them and read
+/// four numbers at a time.
 template <typename Tile>
 constexpr int resident_blocks(int of_128_threads) {
   return of_128_threads * 128 / Tile::kThreads;

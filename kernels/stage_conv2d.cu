@@ -7,7 +7,7 @@ namespace {
 /// Rows of the product: the small side's pixels; columns: filters; depth: the taps and channels of
 /// a patch. Grid: runs of tiles of rows, tiles of columns.
 template <typename Tile, bool kVector, typename Input, typename Output>
-__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(kVector ? 5 : 4))
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
     conv2d_stage_kernel(Patches patches, Input input, const float* w, int filters, Output output,
                         RowTiles tiles) {
   SHARED_DYNAMIC(float, shared);

@@ -10,7 +10,7 @@ class Layout {
   template <typename T>
   T* take(int64_t size) {
     constexpr int64_t kAlignment = 256;
-    std::byte* const piece = base_ + bytes_;
+    std::byte* const piece = base_ == nullptr ? nullptr : base_ + bytes_;
     bytes_ += (size * static_cast<int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
     return reinterpret_cast<T*>(piece);
   }
