@@ -71,7 +71,8 @@ class Diamond {
   }
   const LaunchPlan& plan() const { return plan_; }
   std::vector<float> result(const std::function<void(cudaStream_t)>& run) {
-    for (auto& map : maps_) map.upload(std::vector<float>(kSize, -1.0f), stream_.get());
+    const std::vector<float> start(kSize, -1.0f);
+    for (auto& map : maps_) map.upload(start, stream_.get());
     stream_.synchronize();
     run(stream_.get());
     std::vector<float> all;
