@@ -1,16 +1,18 @@
 // The launches of a fused training step, looked at without a device.
-#include "engine/cuda/fused_plan.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <set>
 
+#include "engine/cuda/fused_step.h"
 #include "engine/engine_test.h"
 #include "launch_recorder.h"
 
 namespace oddity::test {
 namespace {
+
+/// Beside at most 21 KiB of static shared memory, what any device gives without being asked.
+constexpr size_t kMostShared = 27 << 10;
 
 /// A plan over memory that does not exist.
 class DryStep {
@@ -54,8 +56,7 @@ TEST(FusedPlan, OfTheDefaultNetwork) {
       std::printf(" '%s'", step.launches.nodes()[other].name.c_str());
     }
     std::printf("\n");
-    // With at most 21 KiB of static shared memory, what any device gives without being asked.
-    EXPECT_LE(launch.shared, size_t{27} << 10) << node.name;
+    EXPECT_LE(launch.shared, kMostShared) << node.name;
   }
   // A launch costs microseconds, and so does each on the longest chain: more than now is a
   // decision.
@@ -106,6 +107,19 @@ TEST(FusedPlan, AnyDepthAndBatch) {
       EXPECT_EQ(step.launches.nodes().size(), 3 * stages - 1 + 2 + 3 + 1);
     }
   }
+}
+
+TEST(FusedPlan, MapsOfAnyChannelsThatFitHaveTheirSharedMemory) {
+  const Architecture widest = conv_autoencoder(4, 4, 1, {kernels::kMostStageChannels}, 2);
+  ASSERT_TRUE(cuda::FusedStep::fits(cuda::Plan(widest)));
+  const DryStep step(widest, 3);
+  const kernels::LaunchRecorder recorder;
+  step.launches.enqueue(nullptr);
+  for (const kernels::LaunchRecord& launch : recorder.records()) {
+    EXPECT_LE(launch.shared, kMostShared);
+  }
+  const Architecture wider = conv_autoencoder(4, 4, 1, {kernels::kMostStageChannels + 1}, 2);
+  EXPECT_FALSE(cuda::FusedStep::fits(cuda::Plan(wider)));
 }
 
 }  // namespace
