@@ -134,7 +134,12 @@ __device__ __forceinline__ void update_grouped(const UpdatePart& part, float rat
 __global__ void __launch_bounds__(kThreads)
     update_kernel(const UpdatePart* parts, int64_t count, UpdateStep step, UpdateTargets targets) {
   if (blockIdx.x == count) {
-    const double sum = sum_in_runs(step.squares_count, step.squares);
+    SHARED_ARRAY(double, scratch, [kWarp]);
+    double sum = 0;
+    for (int64_t i = threadIdx.x; i < step.squares_count; i += kThreads) {
+      sum += double(step.squares[i]);
+    }
+    sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) {
       end_step(*step.step, sum / double(step.size), targets.state, targets.progress);
     }
