@@ -1,4 +1,4 @@
-#include "adam.h"
+#include "adam.cuh"
 #include "groups.cuh"
 
 namespace oddity::kernels {
@@ -17,10 +17,7 @@ __global__ void __launch_bounds__(kFlatThreads)
   Four second = load_four(second_moment, i, n, aligned);
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
-    const float g = gradient.at[j];
-    first.at[j] = fmaf(0.9f, first.at[j], 0.1f * g);
-    second.at[j] = fmaf(0.999f, second.at[j], 0.001f * (g * g));
-    weight.at[j] -= rate * first.at[j] / (sqrtf(second.at[j]) + 1e-7f);
+    adam_step(gradient.at[j], rate, weight.at[j], first.at[j], second.at[j]);
   }
   store_four(weights, i, n, weight, aligned);
   store_four(first_moment, i, n, first, aligned);
@@ -43,12 +40,7 @@ __global__ void __launch_bounds__(kWarp)
   __syncthreads();
   if (threadIdx.x != 0) return;
   for (int lane = 1; lane < kWarp; ++lane) sum += sums[lane];
-  const int64_t step = state->step;
-  // The host polls steps_done and then reads the loss: both must leave in this order.
-  *static_cast<volatile double*>(progress.losses + step) = sum;
-  __threadfence_system();
-  *static_cast<volatile uint64_t*>(progress.steps_done) = uint64_t(step + 1);
-  state->step = step + 1;
+  end_step(state->step, sum, state, progress);
 }
 
 }  // namespace

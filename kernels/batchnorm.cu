@@ -5,16 +5,10 @@
 // where the mean is large.
 #include "batchnorm.h"
 #include "columns.cuh"
+#include "moving.cuh"
 
 namespace oddity::kernels {
 namespace {
-
-// 1 − momentum, rounded once; 1 − .99f would be off in the sixth digit.
-constexpr float kBatchShare = 0.01f;
-
-__device__ __forceinline__ float moved(float moving, float batch) {
-  return fmaf(kBatchNormMomentum, moving, kBatchShare * batch);
-}
 
 // Of each block of rows, all [channels, row_blocks]: means, and the sums of the deviations from
 // them (what rounding left in the mean) and of their squares.

@@ -54,32 +54,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
              });
 }
 
-Patches patches_of(const Conv2dShape& shape, const float* x) {
-  const int before = shape.stride == 1 ? 1 : 0;
-  return {.x = x,
-          .height = static_cast<int>(shape.height),
-          .width = static_cast<int>(shape.width),
-          .channels = static_cast<int>(shape.channels),
-          .step = static_cast<int>(shape.stride),
-          .first_row = -before,
-          .first_column = -before,
-          .row_taps = 3,
-          .column_taps = 3,
-          .grid = PixelGrid(shape.images, shape.small_height(), shape.small_width())};
-}
-
-/// Enough slices for about two blocks on each of a big GPU's multiprocessors, but not so many that
-/// adding them up takes longer than they did.
-Slices weight_gradient_slices(const Conv2dShape& shape) {
-  constexpr int64_t kBlocks = 288;
-  constexpr int64_t kMostSlices = 256;
-  int64_t tiles = 1;
-  with_tile(9 * shape.channels, true, [&]<typename Tile, bool kVector>() {
-    tiles = blocks_for(9 * shape.channels, Tile::kColumns) * blocks_for(shape.filters, Tile::kRows);
-  });
-  return cut_into_slices(shape.small_pixels(),
-                         std::clamp<int64_t>(kBlocks / tiles, 1, kMostSlices));
-}
+constexpr int64_t kMostSlices = 256;
 
 }  // namespace
 
@@ -97,13 +72,13 @@ void conv2d(cudaStream_t stream, const Conv2dShape& shape, const float* x, const
 }
 
 int64_t conv2d_weight_gradient_workspace(const Conv2dShape& shape) {
-  const Slices slices = weight_gradient_slices(shape);
+  const Slices slices = weight_gradient_slices(shape, kMostSlices);
   return slices.count > 1 ? slices.count * shape.filters * 9 * shape.channels : 0;
 }
 
 void conv2d_weight_gradient(cudaStream_t stream, const Conv2dShape& shape, const float* x,
                             const float* dy, float* dw, float* workspace) {
-  const Slices slices = weight_gradient_slices(shape);
+  const Slices slices = weight_gradient_slices(shape, kMostSlices);
   const int64_t columns = 9 * shape.channels;
   float* partials = slices.count > 1 ? workspace : dw;
   const bool vector = shape.channels % 4 == 0 && shape.filters % 4 == 0;

@@ -1,74 +1,9 @@
 #include "conv2d_transpose.h"
 #include "conv2d_transpose_few.h"
-#include "gemm.cuh"
-#include "patches.cuh"
+#include "transposed_weights.cuh"
 
 namespace oddity::kernels {
 namespace {
-
-/// Which of a kernel's three rows (or columns) reach an output, in the order of the inputs they
-/// weigh: tap i weighs the input first_offset + i beside the output's own by kernel row
-/// first_kernel − i · stride.
-struct AxisTaps {
-  int count;
-  int first_offset;
-  int first_kernel;
-};
-
-/// With stride 1 every kernel row reaches every output. With stride 2 (nothing is padded before)
-/// output 2p is reached by row 2 from p − 1 and row 0 from p, output 2p + 1 by row 1 from p.
-__device__ AxisTaps axis_taps(int stride, int phase) {
-  if (stride == 1) return {3, -1, 2};
-  if (phase == 0) return {2, -1, 2};
-  return {1, 0, 1};
-}
-
-/// Source: columns are the channels c, the depth the taps and filters of w [filters, 3, 3,
-/// channels]. With kVector, channels are a multiple of 4.
-template <int kExtent, int kThreads, bool kVector>
-class TransposedWeights {
- public:
-  __device__ TransposedWeights(const float* w, int filters, int channels, int64_t first, int stride,
-                               const AxisTaps& rows, const AxisTaps& columns)
-      : w_(w + first + Copy::position()),
-        filters_(filters),
-        channels_(channels),
-        size_(quad_size(first + Copy::position(), channels)),
-        stride_(stride),
-        rows_(rows),
-        columns_(columns) {
-#pragma unroll
-    for (int load = 0; load < Copy::kLoads; ++load) {
-      taps_[load].advance(Copy::depth(load), columns.count, filters);
-    }
-  }
-  __device__ __forceinline__ void fetch() {
-#pragma unroll
-    for (int load = 0; load < Copy::kLoads; ++load) {
-      Tap& tap = taps_[load];
-      const int row = rows_.first_kernel - tap.row * stride_;
-      const int column = columns_.first_kernel - tap.column * stride_;
-      const float* p = w_ + (int64_t{tap.channel} * 9 + row * 3 + column) * channels_;
-      load_quad<kVector>(p, tap.row < rows_.count ? size_ : 0, quads_[load]);
-      tap.advance(kDepth, columns_.count, filters_);
-    }
-  }
-  __device__ __forceinline__ void store(OperandTile<kExtent>& tile) const {
-    Copy::store(quads_, tile);
-  }
-
- private:
-  using Copy = AlongExtent<kExtent, kThreads>;
-  const float* w_;
-  int filters_;
-  int channels_;
-  int size_;
-  int stride_;
-  AxisTaps rows_;
-  AxisTaps columns_;
-  Tap taps_[Copy::kLoads];
-  float quads_[Copy::kLoads][4];
-};
 
 /// Rows: the outputs of one phase, which lie where row and column have the same remainders by the
 /// stride and are reached by the same taps, one for each small pixel; columns: channels; depth: the
@@ -81,10 +16,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
   const int phase_column = static_cast<int>(blockIdx.z) % 2;
   const AxisTaps row_taps = axis_taps(stride, phase_row);
   const AxisTaps column_taps = axis_taps(stride, phase_column);
-  patches.first_row = row_taps.first_offset;
-  patches.first_column = column_taps.first_offset;
-  patches.row_taps = row_taps.count;
-  patches.column_taps = column_taps.count;
+  set_taps(patches, row_taps, column_taps);
 
   const int64_t first_pixel = int64_t{blockIdx.x} * Tile::kRows;
   const int64_t first_channel = int64_t{blockIdx.y} * Tile::kColumns;
@@ -115,18 +47,7 @@ void conv2d_transpose(cudaStream_t stream, const Conv2dShape& shape, const float
     conv2d_transpose_few(stream, shape, x, w, bias, epilogue, y);
     return;
   }
-  // The kernel sets the taps: they depend on the phase.
-  const Patches patches = {
-      .x = x,
-      .height = static_cast<int>(shape.small_height()),
-      .width = static_cast<int>(shape.small_width()),
-      .channels = static_cast<int>(shape.filters),
-      .step = 1,
-      .first_row = 0,
-      .first_column = 0,
-      .row_taps = 0,
-      .column_taps = 0,
-      .grid = PixelGrid(shape.images, shape.small_height(), shape.small_width())};
+  const Patches patches = transposed_patches(shape, x);
   const bool vector = shape.channels % 4 == 0 && shape.filters % 4 == 0;
   with_tile(shape.channels, vector, [&]<typename Tile, bool kVector>() {
     launch(conv2d_transpose_kernel<Tile, kVector>,

@@ -2,6 +2,7 @@
 
 #include "dense.h"
 #include "gemm.cuh"
+#include "long_product.cuh"
 #include "slices.h"
 
 namespace oddity::kernels {
@@ -51,18 +52,11 @@ __global__ void __launch_bounds__(Tile::kThreads)
              });
 }
 
-constexpr int kLongThreads = 256;
-constexpr int kLongSide = 4;  // images and inputs of a block
-
-/// dense_data_gradient to few inputs from many outputs: a product with so few sums that the threads
-/// of a block share the depth instead. Grid: images by kLongSide, inputs by kLongSide.
+/// dense_data_gradient to few inputs from many outputs. Grid: images by kLongSide, inputs by
+/// kLongSide.
 template <bool kVector>
 __global__ void __launch_bounds__(kLongThreads)
     dense_data_gradient_long_kernel(DenseShape shape, const float* dy, const float* w, float* dx) {
-  constexpr int kSums = kLongSide * kLongSide;
-  constexpr int kParts = kLongThreads / kSums;
-  SHARED_ARRAY(float, sums, [kSums][kLongThreads + kParts]);
-  SHARED_ARRAY(float, parts, [kSums][kParts + 1]);
   const int thread = thread_in_block();
   const int64_t first_image = int64_t{blockIdx.x} * kLongSide;
   const int64_t first_input = int64_t{blockIdx.y} * kLongSide;
@@ -86,19 +80,10 @@ __global__ void __launch_bounds__(kLongThreads)
       }
     }
   }
-#pragma unroll
-  for (int i = 0; i < kSums; ++i) sums[i][thread] = sum[i / kLongSide][i % kLongSide];
-  __syncthreads();
-  const int mine = thread / kParts;
-  float part = 0;
-  for (int i = thread % kParts; i < kLongThreads; i += kParts) part += sums[mine][i];
-  parts[mine][thread % kParts] = part;
-  __syncthreads();
+  const float total = add_long_sums(sum);
   const int64_t image = first_image + thread / kLongSide;
   const int64_t input = first_input + thread % kLongSide;
-  if (thread < kSums && image < shape.images && input < shape.inputs) {
-    float total = 0;
-    for (int i = 0; i < kParts; ++i) total += parts[thread][i];
+  if (thread < kLongSums && image < shape.images && input < shape.inputs) {
     dx[image * shape.inputs + input] = total;
   }
 }
@@ -135,6 +120,20 @@ Slices dense_slices(const DenseShape& shape) {
 
 bool all_vector(const DenseShape& shape) { return shape.inputs % 4 == 0 && shape.outputs % 4 == 0; }
 
+/// Of each slice: y [slices.count, images, outputs].
+void dense_slices_of(cudaStream_t stream, const DenseShape& shape, const Slices& slices,
+                     const float* x, const float* w, const float* bias, Epilogue epilogue,
+                     float* y) {
+  with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
+    launch(dense_kernel<Tile, kVector>,
+           {.grid = {blocks_for(shape.outputs, Tile::kColumns),
+                     blocks_for(shape.images, Tile::kRows), slices.count},
+            .block = Tile::kThreads,
+            .stream = stream},
+           shape, static_cast<int>(slices.depth), x, w, bias, epilogue, y);
+  });
+}
+
 }  // namespace
 
 int64_t dense_workspace(const DenseShape& shape) {
@@ -147,18 +146,16 @@ void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const f
   if (shape.images == 0) return;
   const Slices slices = dense_slices(shape);
   const bool whole = slices.count == 1;
-  with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
-    launch(dense_kernel<Tile, kVector>,
-           {.grid = {blocks_for(shape.outputs, Tile::kColumns),
-                     blocks_for(shape.images, Tile::kRows), slices.count},
-            .block = Tile::kThreads,
-            .stream = stream},
-           shape, static_cast<int>(slices.depth), x, w, bias,
-           whole ? Epilogue::bias : Epilogue::none, whole ? y : workspace);
-  });
+  dense_slices_of(stream, shape, slices, x, w, bias, whole ? Epilogue::bias : Epilogue::none,
+                  whole ? y : workspace);
   if (!whole) {
     sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
   }
+}
+
+void dense_whole(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
+                 const float* bias, float* y) {
+  dense_slices_of(stream, shape, {1, shape.inputs}, x, w, bias, Epilogue::bias, y);
 }
 
 void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,

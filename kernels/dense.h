@@ -25,7 +25,11 @@ int64_t dense_workspace(const DenseShape& shape);
 void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
            const float* bias, float* y, float* workspace);
 
-/// dx [images, inputs] = dy [images, outputs] · wᵀ.
+/// The same in one launch: no sum is cut, however few they are.
+void dense_whole(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
+                 const float* bias, float* y);
+
+/// dx [images, inputs] = dy [images, outputs] · wᵀ, in one launch.
 void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,
                          const float* w, float* dx);
 

@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "check.h"
+#include "launch_recorder.h"
 
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
@@ -65,12 +66,16 @@ struct LaunchConfig {
 };
 
 /// Launches `kernel` with `arguments`, whose count and types are the kernel's own parameters.
-/// Throws oddity::DeviceError if the launch is refused.
+/// Throws oddity::DeviceError if the launch is refused. Under a LaunchRecorder nothing happens.
 template <typename... Parameters>
 void launch(void (*kernel)(Parameters...), const LaunchConfig& config,
             std::type_identity_t<Parameters>... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...),
                 "a kernel's parameters are copied to the device as bytes");
+  if (record_launch(
+          {config.file, config.line, config.grid.value, config.block.value, config.shared})) {
+    return;
+  }
 #if defined(__CUDACC__)
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid.value;
@@ -99,6 +104,7 @@ void launch(void (*kernel)(Parameters...), const LaunchConfig& config,
 template <typename... Parameters>
 void allow_shared(void (*kernel)(Parameters...), std::size_t bytes,
                   const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (records_launches()) return;
   check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                              cudaFuncAttributeMaxDynamicSharedMemorySize, int(bytes)),
         file, line);

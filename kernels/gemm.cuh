@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "epilogue.cuh"
+#include "loads.cuh"
 
 namespace oddity::kernels {
 
@@ -87,21 +88,6 @@ struct alignas(16) OperandTile {
 /// How many of 4 numbers from `first` on lie below `end`; at most 0 for none.
 __device__ __forceinline__ int quad_size(int64_t first, int64_t end) {
   return end - first < 4 ? static_cast<int>(end - first) : 4;
-}
-
-/// quad = p[0 … 4), zeros from `size` on. With kVector, p is 16-byte aligned and size all or none.
-template <bool kVector>
-__device__ __forceinline__ void load_quad(const float* p, int size, float (&quad)[4]) {
-  if constexpr (kVector) {
-    const float4 v = size > 0 ? load4(p) : make_float4(0, 0, 0, 0);
-    quad[0] = v.x;
-    quad[1] = v.y;
-    quad[2] = v.z;
-    quad[3] = v.w;
-  } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) quad[i] = i < size ? p[i] : 0;
-  }
 }
 
 /// How a block's threads share the copying of a tile from memory that is contiguous along the
@@ -184,35 +170,56 @@ class MatrixAlongDepth {
   float quads_[Copy::kLoads][4];
 };
 
-/// Source: a matrix [depth, extent], of it the tile from `first` on.
-template <int kExtent, int kThreads, bool kVector>
+/// Source: a matrix [depth, extent], of it the tile from `first` on. Along the extent lie channels,
+/// over and over.
+template <int kExtent, int kThreads, bool kVector, typename Load = AsStored>
 class MatrixAlongExtent {
  public:
-  __device__ MatrixAlongExtent(const float* matrix, int64_t extent, int64_t first, int depth)
-      : matrix_(matrix + first + Copy::position()),
+  __device__ MatrixAlongExtent(const float* matrix, int64_t extent, int64_t first, int depth,
+                               const Load& how = {}, int channels = 1)
+      : load_(how),
+        matrix_(matrix + first + Copy::position()),
         extent_(extent),
         size_(quad_size(first + Copy::position(), extent)),
+        channel_(size_ > 0 ? static_cast<int>((first + Copy::position()) % channels) : 0),
         depth_(depth) {}
   __device__ __forceinline__ void fetch() {
 #pragma unroll
     for (int load = 0; load < Copy::kLoads; ++load) {
       const int depth = next_ + Copy::depth(load);
-      load_quad<kVector>(matrix_ + depth * extent_, depth < depth_ ? size_ : 0, quads_[load]);
+      const float* const row = matrix_ + depth * extent_;
+      const int size = depth < depth_ ? size_ : 0;
+      if constexpr (kVector) {
+        load_.read(row, 0, size > 0, quads_[load]);
+      } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) load_.read(row, i, i < size, i, quads_[load]);
+      }
     }
     next_ += kDepth;
   }
   __device__ __forceinline__ void store(OperandTile<kExtent>& tile) const {
-    Copy::store(quads_, tile);
+    float quads[Copy::kLoads][4];
+#pragma unroll
+    for (int load = 0; load < Copy::kLoads; ++load) {
+      // fetch() has gone one step on.
+      const bool inside = next_ - kDepth + Copy::depth(load) < depth_;
+      const unsigned exist = !inside || size_ <= 0 ? 0 : kWholeQuad >> (4 - size_);
+      load_.template finish<kVector>(quads_[load], channel_, exist, quads[load]);
+    }
+    Copy::store(quads, tile);
   }
 
  private:
   using Copy = AlongExtent<kExtent, kThreads>;
+  Load load_;
   const float* matrix_;
   int64_t extent_;
   int size_;
+  int channel_;
   int next_ = 0;
   int depth_;
-  float quads_[Copy::kLoads][4];
+  typename Load::Quad quads_[Copy::kLoads];
 };
 
 /// This thread's part of a product.

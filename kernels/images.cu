@@ -1,13 +1,9 @@
 #include "groups.cuh"
 #include "images.h"
+#include "pixels.cuh"
 
 namespace oddity::kernels {
 namespace {
-
-// One rounding each: true float32 divisions.
-__device__ __forceinline__ float unit(uint8_t pixel) { return float(pixel) / 255.0f; }
-__device__ __forceinline__ float unit(uint16_t pixel) { return float(pixel) / 65535.0f; }
-__device__ __forceinline__ float unit(float pixel) { return pixel; }
 
 // Four pixels in one access: 4, 8 or 16 bytes.
 template <typename Pixel>

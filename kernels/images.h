@@ -13,6 +13,16 @@ namespace oddity::kernels {
 /// Keras' users write it), f32 for itself.
 enum class Pixels { u8, u16, f32 };
 
+/// A batch of the resident set, not yet gathered: image i is images [·, size] at
+/// positions[state->step · batch + i].
+struct PixelBatch {
+  Pixels type = Pixels::u8;
+  const void* pixels = nullptr;
+  const uint32_t* positions = nullptr;
+  const EpochState* state = nullptr;
+  int64_t batch = 0;
+};
+
 /// x [count, size] = images [·, size] at positions first, first + 1 …
 void load_images(cudaStream_t stream, Pixels type, const void* images, int64_t size, int64_t first,
                  int64_t count, float* x);

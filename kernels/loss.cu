@@ -1,22 +1,9 @@
 #include "groups.cuh"
 #include "loss.h"
+#include "sigmoid.cuh"
 
 namespace oddity::kernels {
 namespace {
-
-struct Sigmoid {
-  float value;  // y
-  float slope;  // y·(1 − y)
-};
-
-// From exp(−|x|), which cannot overflow; so y keeps its relative accuracy far below 0, and the
-// slope on both sides, where 1 − y would cancel.
-__device__ __forceinline__ Sigmoid sigmoid_of(float x) {
-  const float e = expf(-fabsf(x));
-  const float larger = 1.0f / (1.0f + e);
-  const float smaller = __fmul_rn(e, larger);  // never part of an FMA
-  return {x < 0 ? smaller : larger, smaller * larger};
-}
 
 // A block an image.
 template <bool kGradient>

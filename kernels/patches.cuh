@@ -2,6 +2,7 @@
 // pixel of a grid, a column a (tap, channel) of the patch beneath it (implicit GEMM).
 #pragma once
 
+#include "conv2d.h"
 #include "gemm.cuh"
 
 namespace oddity::kernels {
@@ -78,15 +79,41 @@ struct Patches {
   PixelGrid grid;
 
   __device__ int depth() const { return row_taps * column_taps * channels; }
-  __device__ const float* image(int64_t n) const {
-    return x + n * (int64_t{height} * width * channels);
-  }
+  /// Numbers of an image.
+  __device__ int64_t size() const { return int64_t{height} * width * channels; }
   /// Whether x has this pixel.
   __device__ bool inside(int row, int column) const {
     return static_cast<unsigned>(row) < static_cast<unsigned>(height) &&
            static_cast<unsigned>(column) < static_cast<unsigned>(width);
   }
 };
+
+/// The patches of the large side under the filters, one a small pixel.
+inline Patches patches_of(const Conv2dShape& shape, const float* x) {
+  const int before = shape.stride == 1 ? 1 : 0;
+  return {.x = x,
+          .height = static_cast<int>(shape.height),
+          .width = static_cast<int>(shape.width),
+          .channels = static_cast<int>(shape.channels),
+          .step = static_cast<int>(shape.stride),
+          .first_row = -before,
+          .first_column = -before,
+          .row_taps = 3,
+          .column_taps = 3,
+          .grid = PixelGrid(shape.images, shape.small_height(), shape.small_width())};
+}
+
+/// How the pixels that the gradient of the weights is a sum over are cut: enough slices for about
+/// two blocks on each of a big GPU's multiprocessors, but no more than `most`, or adding them up
+/// takes longer than they did.
+inline Slices weight_gradient_slices(const Conv2dShape& shape, int64_t most) {
+  constexpr int64_t kBlocks = 288;
+  int64_t tiles = 1;
+  with_tile(9 * shape.channels, true, [&]<typename Tile, bool kVector>() {
+    tiles = blocks_for(9 * shape.channels, Tile::kColumns) * blocks_for(shape.filters, Tile::kRows);
+  });
+  return cut_into_slices(shape.small_pixels(), std::clamp<int64_t>(kBlocks / tiles, 1, most));
+}
 
 /// A place in a patch, or in the weights that belong to it: taps by rows, each with its channels.
 struct Tap {
@@ -109,11 +136,12 @@ struct Tap {
 
 /// Source: rows are patches, the depth their taps and channels. With kVector, channels are a
 /// multiple of 4.
-template <int kExtent, int kThreads, bool kVector>
+template <int kExtent, int kThreads, bool kVector, typename Load = AsStored>
 class PatchesAlongDepth {
  public:
   /// The tile from pixel `first` of the grid on.
-  __device__ PatchesAlongDepth(const Patches& patches, int64_t first) : patches_(patches) {
+  __device__ PatchesAlongDepth(const Patches& patches, int64_t first, const Load& how = {})
+      : load_(how), patches_(patches) {
     const PixelsFrom pixels(patches.grid, first);
 #pragma unroll
     for (int load = 0; load < Copy::kLoads; ++load) {
@@ -122,16 +150,19 @@ class PatchesAlongDepth {
       const Pixel pixel = pixels.at(first + n < patches.grid.pixels() ? n : 0);
       rows_[load] = pixel.row * patches.step + patches.first_row;
       columns_[load] = pixel.column * patches.step + patches.first_column;
-      images_[load] = patches.image(pixel.image);
+      images_[load] = load_.image(patches.x, pixel.image, patches.size());
     }
     tap_.advance(Copy::depth(), patches.column_taps, patches.channels);
   }
   __device__ __forceinline__ void fetch() {
+    channel_ = tap_.channel;
+    exist_ = 0;
     if constexpr (kVector) {
 #pragma unroll
       for (int load = 0; load < Copy::kLoads; ++load) {
         const int at = offset(load, tap_);
-        load_quad<true>(images_[load] + at, at < 0 ? 0 : 4, quads_[load]);
+        load_.read(images_[load], at, at >= 0, quads_[load]);
+        exist_ |= (at < 0 ? 0 : kWholeQuad) << 4 * load;
       }
       tap_.advance(kDepth, patches_.column_taps, patches_.channels);
     } else {
@@ -141,7 +172,8 @@ class PatchesAlongDepth {
 #pragma unroll
         for (int load = 0; load < Copy::kLoads; ++load) {
           const int at = offset(load, tap);
-          quads_[load][i] = at < 0 ? 0 : images_[load][at];
+          load_.read(images_[load], at, at >= 0, i, quads_[load]);
+          exist_ |= (at < 0 ? 0u : 1u) << (4 * load + i);
         }
         tap.advance(1, patches_.column_taps, patches_.channels);
       }
@@ -149,7 +181,12 @@ class PatchesAlongDepth {
     }
   }
   __device__ __forceinline__ void store(OperandTile<kExtent>& tile) const {
-    Copy::store(quads_, tile);
+    float quads[Copy::kLoads][4];
+#pragma unroll
+    for (int load = 0; load < Copy::kLoads; ++load) {
+      load_.template finish<kVector>(quads_[load], channel_, exist_ >> 4 * load, quads[load]);
+    }
+    Copy::store(quads, tile);
   }
 
  private:
@@ -163,22 +200,27 @@ class PatchesAlongDepth {
     return exists ? (row * patches_.width + column) * patches_.channels + tap.channel : -1;
   }
 
+  Load load_;
   const Patches& patches_;
   Tap tap_;
   int rows_[Copy::kLoads];
   int columns_[Copy::kLoads];
-  const float* images_[Copy::kLoads];
-  float quads_[Copy::kLoads][4];
+  typename Load::Pointer images_[Copy::kLoads];
+  // What was fetched last.
+  int channel_ = 0;
+  unsigned exist_ = 0;  // four bits a load
+  typename Load::Quad quads_[Copy::kLoads];
 };
 
 /// Source: columns are taps and channels, the depth is pixels. With kVector, channels are a
 /// multiple of 4.
-template <int kExtent, int kThreads, bool kVector>
+template <int kExtent, int kThreads, bool kVector, typename Load = AsStored>
 class PatchesAlongExtent {
  public:
   /// The tile from column `first` on; pixels first_pixel … + depth of the grid.
-  __device__ PatchesAlongExtent(const Patches& patches, int first, int64_t first_pixel, int depth)
-      : patches_(patches), pixels_(patches.grid, first_pixel), depth_(depth) {
+  __device__ PatchesAlongExtent(const Patches& patches, int first, int64_t first_pixel, int depth,
+                                const Load& how = {})
+      : load_(how), patches_(patches), pixels_(patches.grid, first_pixel), depth_(depth) {
     Tap tap;
     tap.advance(first + Copy::position(), patches.column_taps, patches.channels);
 #pragma unroll
@@ -192,7 +234,8 @@ class PatchesAlongExtent {
     for (int load = 0; load < Copy::kLoads; ++load) {
       const int depth = next_ + Copy::depth(load);
       const Pixel pixel = pixels_.at(depth < depth_ ? depth : 0);
-      const float* image = patches_.image(pixel.image);
+      const auto image = load_.image(patches_.x, pixel.image, patches_.size());
+      exist_[load] = 0;
 #pragma unroll
       for (int i = 0; i < kTaps; ++i) {
         const int row = pixel.row * patches_.step + patches_.first_row + taps_[i].row;
@@ -201,28 +244,38 @@ class PatchesAlongExtent {
             depth < depth_ && taps_[i].row < patches_.row_taps && patches_.inside(row, column);
         const int at = (row * patches_.width + column) * patches_.channels + taps_[i].channel;
         if constexpr (kVector) {
-          load_quad<true>(image + at, exists ? 4 : 0, quads_[load]);
+          load_.read(image, at, exists, quads_[load]);
+          exist_[load] = exists ? kWholeQuad : 0;
         } else {
-          quads_[load][i] = exists ? image[at] : 0;
+          load_.read(image, at, exists, i, quads_[load]);
+          exist_[load] |= (exists ? 1u : 0u) << i;
         }
       }
     }
     next_ += kDepth;
   }
   __device__ __forceinline__ void store(OperandTile<kExtent>& tile) const {
-    Copy::store(quads_, tile);
+    float quads[Copy::kLoads][4];
+#pragma unroll
+    for (int load = 0; load < Copy::kLoads; ++load) {
+      load_.template finish<kVector>(quads_[load], taps_[0].channel, exist_[load], quads[load]);
+    }
+    Copy::store(quads, tile);
   }
 
  private:
   using Copy = AlongExtent<kExtent, kThreads>;
   static constexpr int kTaps = kVector ? 1 : 4;
 
+  Load load_;
   const Patches& patches_;
   PixelsFrom pixels_;
   Tap taps_[kTaps];
   int next_ = 0;
   int depth_;
-  float quads_[Copy::kLoads][4];
+  // What was fetched last.
+  unsigned exist_[Copy::kLoads];
+  typename Load::Quad quads_[Copy::kLoads];
 };
 
 }  // namespace oddity::kernels

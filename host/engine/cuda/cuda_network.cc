@@ -70,8 +70,7 @@ PixelSource CudaNetwork::source_of(const Images& images) const {
 void CudaNetwork::plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
   if (kept != nullptr && kept->images() == images) return;
   kept.reset();  // its memory first
-  kept =
-      std::make_unique<TrainingStep>(plan_, device_->planner(), state_, images, device_->stream());
+  kept = make_training_step(plan_, device_->planner(), state_, images, device_->stream());
 }
 
 EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uint32_t> order,

@@ -1,8 +1,8 @@
-// One training step on a fixed number of images, enqueued kernel by kernel or replayed as a graph.
+// One training step on a fixed number of images: enqueued kernel by kernel, or replayed as a graph.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "adam.h"
 #include "engine/cuda/pass.h"
@@ -22,66 +22,34 @@ struct EpochInput {
 
 class TrainingStep {
  public:
-  /// Plans the step and takes its memory.
-  TrainingStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
-               cudaStream_t stream);
+  explicit TrainingStep(int64_t images) : images_(images) {}
+  virtual ~TrainingStep() = default;
+  TrainingStep(const TrainingStep&) = delete;
+  TrainingStep& operator=(const TrainingStep&) = delete;
 
   int64_t images() const { return images_; }
   /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
-  void enqueue(cudaStream_t stream, const EpochInput& input);
+  virtual void enqueue(cudaStream_t stream, const EpochInput& input) = 0;
   /// The same as a graph, recorded when the input is not that of the last call; the first call of
   /// all only enqueues, and so do all where an operation cannot be captured.
   void launch(cudaStream_t stream, const EpochInput& input);
   /// Kernels and copies of a step; 0 before there is a graph.
   size_t graph_nodes() const { return graph_.nodes(); }
 
-  // What the last step left in device memory, for tests.
-  /// Of LeakyReLU [images, out] of a stage; of the last stage the logits.
-  const float* activation(size_t stage) const { return stages_[stage].activation.data(); }
-  /// Of batch normalisation [images, out] of a stage but the last.
-  const float* output(size_t stage) const { return stages_[stage].output.data(); }
-  const float* latent() const { return latent_.data(); }  // [images, latent]
-  const float* hidden() const { return hidden_.data(); }  // [images, features], of dense2
-
  private:
-  /// What the way forward leaves for the way back, and the operations of a stage.
-  struct StageStep {
-    DeviceBuffer<float> activation;  // of LeakyReLU; of the last stage the logits
-    DeviceBuffer<float> output;      // of batch normalisation
-    DeviceBuffer<float> mean, inverse_deviation;
-    Step forward, normalize, normalize_backward, weight_gradient, data_gradient;
-  };
-  /// A dense layer's operations.
-  struct DenseStep {
-    Step forward, data_gradient, weight_gradient;
-  };
+  virtual CapturedGraph capture(cudaStream_t stream, const EpochInput& input) = 0;
 
-  void forward(cudaStream_t stream);
-  void backward(cudaStream_t stream);
-  float* forward(size_t stage, cudaStream_t stream, float* x);
-  /// From the gradient of a stage's output, `delta`, to that of its input, `delta` again; the two
-  /// buffers may have changed places.
-  void backward(size_t stage, cudaStream_t stream, float*& delta, float*& spare);
-  void bias_gradient(cudaStream_t stream, int64_t rows, int64_t channels, const float* gradient,
-                     int64_t offset);
-  float* weight(int64_t offset) const { return state_.parameters.data() + offset; }
-  float* gradient(int64_t offset) const { return weight_gradients_.data() + offset; }
-  float* input_of(size_t stage) const;
-
-  const Plan& plan_;
-  NetworkState& state_;
   int64_t images_;
-  Workspace workspace_;
-  std::vector<StageStep> stages_;
-  DenseStep dense1_, dense2_;
-  DeviceBuffer<float> pixels_, latent_, hidden_, errors_;
-  DeviceBuffer<float> latent_gradient_;
-  DeviceBuffer<float> gradients_[2];  // of activations: any stage's fits
-  DeviceBuffer<float> weight_gradients_;
   bool warm_ = false;
   bool capture_refused_ = false;
   CapturedGraph graph_;
   EpochInput recorded_;
 };
+
+/// The step that the planner's computations are made for: fused (fused_step.h) where they are our
+/// kernels, else of its operations (layered_step.h).
+std::unique_ptr<TrainingStep> make_training_step(const Plan& plan, Planner& planner,
+                                                 NetworkState& state, int64_t images,
+                                                 cudaStream_t stream);
 
 }  // namespace oddity::cuda

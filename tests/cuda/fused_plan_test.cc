@@ -1,0 +1,126 @@
+// The launches of a fused training step, looked at without a device.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <set>
+
+#include "engine/cuda/fused_step.h"
+#include "engine/engine_test.h"
+#include "launch_recorder.h"
+
+namespace oddity::test {
+namespace {
+
+/// Beside at most 21 KiB of static shared memory, what any device gives without being asked.
+constexpr size_t kMostShared = 27 << 10;
+
+/// A plan over memory that does not exist.
+class DryStep {
+ public:
+  DryStep(const Architecture& architecture, int64_t images)
+      : plan(architecture),
+        memory(plan, images, at(1)),
+        launches(cuda::plan_fused_step(plan, memory, images,
+                                       {floats(2), floats(3), floats(4), floats(5)},
+                                       reinterpret_cast<const kernels::UpdatePart*>(at(6)),
+                                       std::ssize(cuda::fused_updates(plan, memory)),
+                                       {.images = {kernels::Pixels::u8, at(7)},
+                                        .positions = reinterpret_cast<const uint32_t*>(at(8)),
+                                        .rates = floats(9),
+                                        .state = reinterpret_cast<kernels::EpochState*>(at(10)),
+                                        .progress = {},
+                                        .batch = images})) {}
+
+  cuda::Plan plan;
+  cuda::FusedMemory memory;
+  cuda::LaunchPlan launches;
+
+ private:
+  static std::byte* at(uintptr_t number) {
+    return reinterpret_cast<std::byte*>(number << 40);  // NOLINT(performance-no-int-to-ptr)
+  }
+  static float* floats(uintptr_t number) { return reinterpret_cast<float*>(at(number)); }
+};
+
+TEST(FusedPlan, OfTheDefaultNetwork) {
+  const DryStep step(conv_autoencoder(28, 28, 1), 32);
+  kernels::LaunchRecorder recorder;
+  for (const cuda::LaunchNode& node : step.launches.nodes()) {
+    const size_t before = recorder.records().size();
+    node.launch(nullptr);
+    ASSERT_EQ(recorder.records().size(), before + 1) << node.name;
+    const kernels::LaunchRecord& launch = recorder.records().back();
+    std::printf("%-32s grid %4u,%3u,%2u block %3u shared %6zu after", node.name.c_str(),
+                launch.grid.x, launch.grid.y, launch.grid.z, launch.block.x, launch.shared);
+    for (const size_t other : node.after) {
+      std::printf(" '%s'", step.launches.nodes()[other].name.c_str());
+    }
+    std::printf("\n");
+    EXPECT_LE(launch.shared, kMostShared) << node.name;
+  }
+  // A launch costs microseconds, and so does each on the longest chain: more than now is a
+  // decision.
+  EXPECT_LE(step.launches.nodes().size(), 20u);
+  EXPECT_LE(step.launches.critical_path(), 15u);
+  // The gradients of the weights are beside the chain: nobody but the update waits for them.
+  const size_t update = step.launches.nodes().size() - 1;
+  EXPECT_EQ(step.launches.nodes()[update].after.size(), 5u + 1u);
+}
+
+TEST(FusedPlan, TheUpdateMovesEveryNumberOnce) {
+  for (const Architecture& architecture :
+       {conv_autoencoder(28, 28, 1), conv_autoencoder(12, 20, 3, {3, 5}, 7),
+        conv_autoencoder(2, 2, 1, {1}, 1)}) {
+    const DryStep step(architecture, 5);
+    std::set<int64_t> parameters;
+    std::set<int64_t> moving;
+    for (const kernels::UpdatePart& part : cuda::fused_updates(step.plan, step.memory)) {
+      const bool is_moving = part.update.kind == kernels::UpdateKind::moving;
+      // What a block takes is the kernel's business; that all of an update is taken, its test's.
+      if (part.first > 0) continue;
+      for (int64_t i = 0; i < part.update.count; ++i) {
+        auto& moved = is_moving ? moving : parameters;
+        EXPECT_TRUE(moved.insert(part.update.target + i).second);
+      }
+    }
+    for (const cuda::Placement& placement : step.plan.placements) {
+      const auto& moved = placement.trainable ? parameters : moving;
+      EXPECT_TRUE(moved.contains(placement.offset)) << placement.name;
+    }
+    size_t numbers = 0;
+    for (const TensorSpec& spec : tensor_specs(architecture)) {
+      numbers += static_cast<size_t>(spec.size());
+    }
+    EXPECT_EQ(parameters.size() + moving.size(), numbers);
+  }
+}
+
+TEST(FusedPlan, AnyDepthAndBatch) {
+  for (const Architecture& architecture :
+       {conv_autoencoder(2, 2, 1, {1}, 1), conv_autoencoder(32, 64, 5, {3, 6, 130}, 70)}) {
+    for (const int64_t images : {1, 7, 500}) {
+      const DryStep step(architecture, images);
+      const kernels::LaunchRecorder recorder;
+      step.launches.enqueue(nullptr);
+      EXPECT_EQ(recorder.records().size(), step.launches.nodes().size());
+      const size_t stages = step.plan.stages.size();
+      EXPECT_EQ(step.launches.nodes().size(), 3 * stages - 1 + 2 + 3 + 1);
+    }
+  }
+}
+
+TEST(FusedPlan, MapsOfAnyChannelsThatFitHaveTheirSharedMemory) {
+  const Architecture widest = conv_autoencoder(4, 4, 1, {kernels::kMostStageChannels}, 2);
+  ASSERT_TRUE(cuda::FusedStep::fits(cuda::Plan(widest)));
+  const DryStep step(widest, 3);
+  const kernels::LaunchRecorder recorder;
+  step.launches.enqueue(nullptr);
+  for (const kernels::LaunchRecord& launch : recorder.records()) {
+    EXPECT_LE(launch.shared, kMostShared);
+  }
+  const Architecture wider = conv_autoencoder(4, 4, 1, {kernels::kMostStageChannels + 1}, 2);
+  EXPECT_FALSE(cuda::FusedStep::fits(cuda::Plan(wider)));
+}
+
+}  // namespace
+}  // namespace oddity::test
