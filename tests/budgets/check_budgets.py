@@ -31,11 +31,54 @@ class Budget:
     float64: bool  # whether it may compute in float64
 
 
-def read_budgets(text):
-    budgets = []
+@dataclass
+class Instructions:
+    """A row of budgets.txt that counts instructions in a kernel's code."""
+
+    pattern: str  # of the kernel's name
+    opcode: str  # as a shell's pattern
+    least: int
+    most: int
+
+
+def lines_of(text):
+    """Number and text of what is no comment."""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.split("#")[0].strip()
-        if not line:
+        if line:
+            yield number, line
+
+
+def read_instructions(text):
+    rows = []
+    for number, line in lines_of(text):
+        if not line.startswith("instructions "):
+            continue
+        try:
+            pattern, opcode, *counts = line.split(None, 1)[1].rsplit(None, 3)
+            rows.append(Instructions(pattern, opcode, *map(int, counts)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"line {number} of the budgets counts no instructions: {line}") from error
+    return rows
+
+
+def check_instructions(kernels, rows):
+    for row in rows:
+        matching = [kernel for kernel in kernels if fnmatchcase(kernel.name, row.pattern)]
+        if not matching:
+            yield f"the instructions of {row.pattern} are of no kernel"
+        for kernel in matching:
+            count = sum(n for opcode, n in kernel.instructions.items()
+                        if fnmatchcase(opcode, row.opcode))
+            if not row.least <= count <= row.most:
+                yield (f"{kernel.name} on sm_{kernel.architecture} has {count} {row.opcode}, not "
+                       f"{row.least} to {row.most}")
+
+
+def read_budgets(text):
+    budgets = []
+    for number, line in lines_of(text):
+        if line.startswith("instructions "):
             continue
         try:
             pattern, *numbers, float64 = line.rsplit(None, 5)
@@ -164,8 +207,9 @@ def main():
     kernels = read_kernels(arguments.library, arguments.cuobjdump, environment)
     occupancies = read_occupancies(arguments.occupancy, kernels)
     print("\n".join(table(kernels, occupancies)))
-    failures = check(kernels, read_budgets(arguments.budgets.read_text()),
-                     arguments.architectures, occupancies)
+    text = arguments.budgets.read_text()
+    failures = check(kernels, read_budgets(text), arguments.architectures, occupancies)
+    failures += check_instructions(kernels, read_instructions(text))
     for failure in failures:
         print(f"FAILED: {failure}")
     print(f"{len(kernels)} kernels, {len(failures)} failures")

@@ -129,6 +129,24 @@ class CheckerTest(unittest.TestCase):
     def test_architectures(self):
         self.assertEqual(check_budgets.real_architectures("75-real;90-virtual;120"), [75, 120])
 
+    def test_instructions(self):
+        text = ("# a comment\nf 64 40 0 75 -\n"
+                "instructions sample::float64_kernel DMUL* 1 9\n"
+                "instructions *<1, 2> LD[SG]*.128 3 999  # why\n")
+        rows = check_budgets.read_instructions(text)
+        self.assertEqual(rows, [check_budgets.Instructions("sample::float64_kernel", "DMUL*", 1, 9),
+                                check_budgets.Instructions("*<1, 2>", "LD[SG]*.128", 3, 999)])
+        self.assertEqual(len(check_budgets.read_budgets(text)), 1)
+        self.assertEqual(list(check_budgets.check_instructions(self.kernels, rows[:1])), [])
+        self.assertIn("of no kernel", list(check_budgets.check_instructions(self.kernels, rows))[0])
+        for counts in ((0, 0), (99, 999)):
+            row = check_budgets.Instructions("sample::float64_kernel", "DMUL*", *counts)
+            self.assertIn(f"not {counts[0]} to {counts[1]}",
+                          list(check_budgets.check_instructions(self.kernels, [row]))[0])
+        for bad in ("instructions f HMMA 1", "instructions f HMMA a 2", "instructions f"):
+            with self.assertRaises(ValueError):
+                check_budgets.read_instructions(bad)
+
     def test_rows(self):
         rows = check_budgets.read_budgets("# all\nf<Tile<4, 2>, *>  64 40 0 75 -  # why\n\n"
                                           "g 32 80 10 0 float64\n")

@@ -44,16 +44,20 @@ std::optional<kernels::ScorePlan> fp16_plan(size_t shared) {
 
 FusedScorer::FusedScorer(std::shared_ptr<const Device> device, const Architecture& architecture,
                          const Weights& weights, Precision precision)
+    : FusedScorer(std::move(device), fold(architecture, weights), precision) {}
+
+FusedScorer::FusedScorer(std::shared_ptr<const Device> device, const FoldedNetwork& network,
+                         Precision precision)
     : device_(std::move(device)),
       precision_(precision),
       blocks_(attribute(cudaDevAttrMultiProcessorCount)),
-      fp32_(fold(architecture, weights)),
+      fp32_(network),
       fp32_memory_(std::ssize(fp32_.values()), "the folded weights") {
   const cudaStream_t stream = device_->stream();
   fp32_memory_.upload(fp32_.values(), stream);
   if (precision_ != Precision::fp32) {
     plan_ = fp16_plan(static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)));
-    if (plan_) fp16_ = ScoreFp16Weights::pack(fold(architecture, weights));
+    if (plan_) fp16_ = ScoreFp16Weights::pack(network);
     if (fp16_) {
       fp16_memory_ = {std::ssize(fp16_->words()), "the folded weights in fp16"};
       fp16_memory_.upload(fp16_->words(), stream);

@@ -40,6 +40,8 @@ class FusedScorer {
              Progress& progress) const;
 
  private:
+  FusedScorer(std::shared_ptr<const Device> device, const FoldedNetwork& network,
+              Precision precision);
   /// All of them, in fp32 or fp16.
   void score_all(Precision precision, const uint8_t* images, int64_t first, CudaScores& scores,
                  Progress& progress) const;
