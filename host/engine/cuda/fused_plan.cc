@@ -38,7 +38,6 @@ class FusedPlanner {
     return {weight(plan_.stages[i].kernel), memory_.stages[i].weights()};
   }
 
-  /// The map that a stage reads; the first stage has none, and reads pixels.
   kernels::NormalisedMap map_of(size_t i, Normalisation normalisation) const {
     const Stage& stage = plan_.stages[i];
     const FusedStage& made = memory_.stages[i];
@@ -50,6 +49,7 @@ class FusedPlanner {
             .gamma = weight(stage.gamma),
             .beta = weight(stage.beta)};
   }
+  /// What a stage reads; the first reads pixels instead.
   kernels::NormalisedMap input_of(size_t i, Normalisation normalisation) const {
     if (i != plan_.encoder_stages) return map_of(i - 1, normalisation);
     return as_it_is(memory_.hidden, memory_.stages[i - 1].channels);
