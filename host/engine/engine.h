@@ -78,8 +78,8 @@ class Images {
   size_t count_;
 };
 
-/// Images that are replaced again and again: how a set of any size streams past a device. One may be
-/// filled and sent while another thread works with what was sent by another.
+/// Images that are replaced again and again: how a set of any size streams past a device. One may
+/// be filled and sent while another thread works with what was sent by another.
 class Staging {
  public:
   virtual ~Staging() = default;
