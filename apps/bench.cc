@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench_plan.h"
 #include "command.h"
 #include "config.h"
 #include "core/error.h"
@@ -27,6 +28,7 @@
 #include "detect/journal.h"
 #include "detect/score_stream.h"
 #include "device.h"
+#include "engine/cards.h"
 #include "engine/engine.h"
 #include "files/model_file.h"
 #include "image_inputs.h"
@@ -134,6 +136,8 @@ class Bench final : public Command {
   ExitCode run(const Console& console) override;
 
  private:
+  /// `model` is needed unless a plan is wanted.
+  void add_plan_options(CLI::Option& model);
   std::unique_ptr<ImageSource> source() const {
     return std::make_unique<FirstEntries>(open_images(inputs_.paths()), images_);
   }
@@ -148,15 +152,19 @@ class Bench final : public Command {
   size_t images_ = 10000;
   size_t repeats_ = 5;
   bool json_ = false;
+  bool plan_ = false;
+  int64_t batch_size_ = 32;
+  std::string card_ = "rtx-4090";
   ComputeOptions compute_;
   size_t rows_ = 0;  // that each stage worked on
 };
 
 Bench::Bench(CLI::App& program)
     : Command(program, "bench", "Measure what each stage of scoring costs on this machine") {
-  add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
-      ->required()
-      ->group("Data");
+  CLI::Option* const model =
+      add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
+          ->required()
+          ->group("Data");
   inputs_.add_to(app(), "Images to measure with");
   inputs_.option()->required();
   app()
@@ -172,12 +180,44 @@ Bench::Bench(CLI::App& program)
       ->capture_default_str()
       ->group("Data");
   app().add_flag("--json", json_, "Print the result as JSON")->group("Output");
+  add_plan_options(*model);
   add_device_options(app(), compute_);
   add_config(app(), compute_.config);
   app().footer(
       "Examples:\n"
       "  oddity bench -m model.h5 --images crops/\n"
-      "  oddity bench -m model.h5 --images photos.tar --count 1000 --json");
+      "  oddity bench -m model.h5 --images photos.tar --count 1000 --json\n"
+      "  oddity bench --plan --card h100");
+}
+
+void Bench::add_plan_options(CLI::Option& model) {
+  const auto planned = [this, &model](int64_t times) {
+    plan_ = times > 0;
+    model.required(!plan_);
+    inputs_.option()->required(!plan_);
+  };
+  app()
+      .add_flag_function(
+          "--plan", planned,
+          "Measure nothing: print what the CUDA engine would launch, and what a card would take "
+          "for it by its published peaks; of --model, else of the default network. Needs no GPU")
+      ->excludes(inputs_.option())
+      ->group("Plan");
+  app()
+      .add_option("--batch-size", batch_size_, "Images of the training step that is planned")
+      ->type_name("N")
+      ->check(whole_number(1, 1'000'000))
+      ->capture_default_str()
+      ->group("Plan");
+  std::string names;
+  for (const Card& card : cards()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", card.name);
+  }
+  app()
+      .add_option("--card", card_, "The card that it is planned for: " + names)
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group("Plan");
 }
 
 /// As `score` would with the model's own threshold.
@@ -316,6 +356,13 @@ void Bench::print(const Console& console, const DeviceInfo& device,
 }
 
 ExitCode Bench::run(const Console& console) {
+  if (plan_) {
+    const Card& card = card_named(card_);
+    const Architecture architecture =
+        model_.empty() ? conv_autoencoder(28, 28, 1) : read_model(model_).architecture;
+    print_plan(console, architecture, batch_size_, card, json_);
+    return kSuccess;
+  }
   inputs_.check();
   Device device(compute_, console);
   const ModelFile model = read_model(model_);

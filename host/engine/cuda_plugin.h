@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/launch_report.h"
 
 namespace oddity {
 
@@ -19,6 +20,10 @@ struct CudaPlugin {
   /// Versions of CUDA runtime and driver, cuDNN and cuBLAS, for `oddity info`; says what is
   /// missing.
   std::string (*libraries)();
+  /// What would be launched for a network on such a card. The only one that may be called where
+  /// there is no driver.
+  LaunchReport (*report_launches)(const Architecture& architecture, int64_t images,
+                                  const CardLimits& card);
 };
 
 using CudaPluginEntry = const CudaPlugin* (*)();

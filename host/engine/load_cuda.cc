@@ -47,18 +47,12 @@ fs::path plugin_path() {
   return kCudaPluginFile;
 }
 
-/// Nothing opened here is ever closed: the driver and the plugin's libraries keep threads and state
-/// that end with the process.
-Loaded load() {
+// Nothing opened here is ever closed: the driver and the plugin's libraries keep threads and state
+// that end with the process.
+
+Loaded open_plugin() {
   const fs::path path = plugin_path();
   const bool has_file = path.has_parent_path();
-  if (::dlopen(kDriver, RTLD_NOW | RTLD_LOCAL) == nullptr) {
-    const std::string reason = loader_error();
-    // Where there is no plugin either, a driver would not help.
-    if (!has_file) return {nullptr, kNoEngine};
-    if (says_missing(reason)) return {nullptr, "no NVIDIA driver found"};
-    return {nullptr, "the NVIDIA driver cannot be opened: " + reason};
-  }
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const std::string reason = loader_error();
@@ -82,8 +76,26 @@ Loaded load() {
   return {plugin, ""};
 }
 
+/// Whether there is a driver or not: for what needs none.
+const Loaded& opened_plugin() {
+  static const Loaded once = open_plugin();
+  return once;
+}
+
+/// The plugin where there is a driver, else it is not even opened.
+Loaded open_driver_and_plugin() {
+  if (::dlopen(kDriver, RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    const std::string reason = loader_error();
+    // Where there is no plugin either, a driver would not help.
+    if (!plugin_path().has_parent_path()) return {nullptr, kNoEngine};
+    if (says_missing(reason)) return {nullptr, "no NVIDIA driver found"};
+    return {nullptr, "the NVIDIA driver cannot be opened: " + reason};
+  }
+  return opened_plugin();
+}
+
 const Loaded& loaded() {
-  static const Loaded once = load();
+  static const Loaded once = open_driver_and_plugin();
   return once;
 }
 
@@ -104,6 +116,18 @@ std::unique_ptr<Engine> make_cuda_engine(int ordinal, const EngineOptions& optio
                       why_not);
   }
   return plugin->make_engine(ordinal, options);
+}
+
+LaunchReport cuda_launches(const Architecture& architecture, int64_t images,
+                           const CardLimits& card) {
+  const Loaded& cuda = opened_plugin();
+  if (cuda.plugin == nullptr) {
+    throw DeviceError(
+        "the launches cannot be planned: {}; use a build with the CUDA engine, whose kernels they "
+        "are",
+        cuda.why_not);
+  }
+  return cuda.plugin->report_launches(architecture, images, card);
 }
 
 std::string cuda_libraries() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/launch_report.h"
 
 namespace oddity {
 
@@ -19,5 +20,11 @@ std::unique_ptr<Engine> make_cuda_engine(int ordinal, const EngineOptions& optio
 /// Versions of driver, CUDA runtime, cuDNN and cuBLAS, and what of them is missing, in a few words;
 /// empty where there is no plugin to ask.
 std::string cuda_libraries();
+
+/// What the CUDA engine would launch on such a card for a training step of `images` and for scores.
+/// Needs the plugin, but neither device nor driver. Throws DeviceError, with the reason, where
+/// there is no plugin.
+LaunchReport cuda_launches(const Architecture& architecture, int64_t images,
+                           const CardLimits& card);
 
 }  // namespace oddity

@@ -18,7 +18,7 @@ MemoryRange bytes(int64_t begin, int64_t end) { return {memory + begin, end - be
 
 /// Adds a launch that is never made.
 void add(LaunchPlan& plan, std::vector<MemoryRange> reads, std::vector<MemoryRange> writes) {
-  plan.add("test", std::move(reads), std::move(writes), [](cudaStream_t) {});
+  plan.add("test", 0, std::move(reads), std::move(writes), [](cudaStream_t) {});
 }
 
 TEST(LaunchPlan, WhatTouchesTheSameMemoryComesInOrder) {
@@ -92,7 +92,7 @@ class Diamond {
   void launch(size_t from, size_t to, float slope) {
     float* const x = maps_[from].data();
     float* const y = maps_[to].data();
-    plan_.add("test", {{x, kSize}}, {{y, kSize}},
+    plan_.add("test", 0, {{x, kSize}}, {{y, kSize}},
               [=](cudaStream_t stream) { kernels::leaky_relu(stream, kSize, x, slope, y); });
   }
 

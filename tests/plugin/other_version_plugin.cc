@@ -12,6 +12,7 @@ constexpr CudaPlugin kPlugin = {
     [](int) -> std::string { std::abort(); },
     [](int, const EngineOptions&) -> std::unique_ptr<Engine> { std::abort(); },
     []() -> std::string { std::abort(); },
+    [](const Architecture&, int64_t, const CardLimits&) -> LaunchReport { std::abort(); },
 };
 
 }  // namespace

@@ -1,9 +1,23 @@
 #include "engine/cuda/fused_plan.h"
 
+#include "engine/cuda/flop.h"
+
 namespace oddity::cuda {
 namespace {
 
 using kernels::Normalisation;
+
+int64_t pixel_bytes(kernels::Pixels type) {
+  switch (type) {
+    case kernels::Pixels::u8:
+      return 1;
+    case kernels::Pixels::u16:
+      return 2;
+    case kernels::Pixels::f32:
+      break;
+  }
+  return 4;
+}
 
 class FusedPlanner {
  public:
@@ -71,7 +85,13 @@ class FusedPlanner {
   }
 
   // What these read.
-  Ranges pixels() const { return {{input_.state, 1}, {input_.positions, images_}}; }
+  Ranges pixels() const {
+    // They lie anywhere in the set; nobody writes there, so that only how many they are matters.
+    return {{input_.state, 1},
+            {input_.positions, images_},
+            {static_cast<const std::byte*>(input_.images.pixels),
+             images_ * plan_.image * pixel_bytes(input_.images.type)}};
+  }
   Ranges moments_of(size_t i) const {
     const FusedStage& made = memory_.stages[i];
     return {{made.activation, made.numbers()},
@@ -122,9 +142,9 @@ class FusedPlanner {
     Ranges reads = {weights_of(i), {weight(stage.bias), made.channels}};
     const std::string name = stage.name + " forward";
     if (i == 0) {
-      launches_.add(name, joined(reads, pixels()), writes, [=, x = pixels_](cudaStream_t stream) {
-        kernels::conv2d_stage(stream, shape, x, w, y);
-      });
+      launches_.add(
+          name, products_flop(shape), joined(reads, pixels()), writes,
+          [=, x = pixels_](cudaStream_t stream) { kernels::conv2d_stage(stream, shape, x, w, y); });
       return;
     }
     const kernels::NormalisedMap x = input_of(i, Normalisation::moments);
@@ -134,9 +154,11 @@ class FusedPlanner {
       reads = joined(reads, moments_of(i - 1));
       writes.push_back(statistics_of(i - 1));
     }
-    launches_.add(name, reads, writes, [=, transposed = is_transposed(i)](cudaStream_t stream) {
-      (transposed ? kernels::conv2d_transpose_stage : conv2d_of_map)(stream, shape, x, w, y);
-    });
+    launches_.add(name, products_flop(shape), reads, writes,
+                  [=, transposed = is_transposed(i)](cudaStream_t stream) {
+                    (transposed ? kernels::conv2d_transpose_stage : conv2d_of_map)(stream, shape, x,
+                                                                                   w, y);
+                  });
   }
   bool is_transposed(size_t i) const {
     return plan_.stages[i].kind == OperationKind::conv2d_transpose;
@@ -151,15 +173,15 @@ class FusedPlanner {
     const size_t encoded = plan_.encoder_stages - 1;
     const Ranges layer = {{weight(plan_.dense1), plan_.features * plan_.latent},
                           {weight(plan_.dense1_bias), plan_.latent}};
-    launches_.add("encoder.dense1 forward", joined(layer, moments_of(encoded)),
-                  {latent(), statistics_of(encoded)},
+    launches_.add("encoder.dense1 forward", products_flop(memory_.dense1),
+                  joined(layer, moments_of(encoded)), {latent(), statistics_of(encoded)},
                   [shape = memory_.dense1, x = map_of(encoded, Normalisation::moments),
                    w = weight(plan_.dense1), bias = weight(plan_.dense1_bias), y = memory_.latent](
                       cudaStream_t stream) { kernels::dense_stage(stream, shape, x, w, bias, y); });
   }
 
   void decode() {
-    launches_.add("decoder.dense1 forward",
+    launches_.add("decoder.dense1 forward", products_flop(memory_.dense2),
                   {{weight(plan_.dense2), plan_.features * plan_.latent},
                    {weight(plan_.dense2_bias), plan_.features},
                    latent()},
@@ -175,7 +197,7 @@ class FusedPlanner {
     const FusedStage& made = memory_.stages[i];
     const int64_t parts = memory_.last_blocks * made.channels;
     const Ranges layer = {weights_of(i), {weight(plan_.stages[i].bias), made.channels}};
-    launches_.add(plan_.stages[i].name + " forward, loss",
+    launches_.add(plan_.stages[i].name + " forward, loss", products_flop(made.shape),
                   joined(joined(layer, moments_of(i - 1)), pixels()),
                   {{made.gradient, made.numbers()},
                    {memory_.last.squares, parts},
@@ -214,20 +236,21 @@ class FusedPlanner {
     if (!stage.normalized) {
       const kernels::NormalisedMap dy = logit_gradient();
       reads.push_back({dy.x, memory_.stages[i].numbers()});
-      launches_.add(name, reads, writes, [=](cudaStream_t stream) {
+      launches_.add(name, products_flop(shape), reads, writes, [=](cudaStream_t stream) {
         kernels::conv2d_stage_gradient(stream, shape, dy, w, dx);
       });
       return;
     }
     const kernels::MapGradient dy = gradient_of(i);
     reads = joined(reads, delta_of(i));
-    launches_.add(name, reads, writes, [=, transposed = is_transposed(i)](cudaStream_t stream) {
-      if (transposed) {
-        kernels::conv2d_stage_gradient(stream, shape, dy, w, dx);
-      } else {
-        kernels::conv2d_transpose_stage_gradient(stream, shape, dy, w, dx);
-      }
-    });
+    launches_.add(name, products_flop(shape), reads, writes,
+                  [=, transposed = is_transposed(i)](cudaStream_t stream) {
+                    if (transposed) {
+                      kernels::conv2d_stage_gradient(stream, shape, dy, w, dx);
+                    } else {
+                      kernels::conv2d_transpose_stage_gradient(stream, shape, dy, w, dx);
+                    }
+                  });
   }
   kernels::NormalisedMap logit_gradient() const {
     return as_it_is(memory_.last.dx, memory_.stages.back().channels);
@@ -248,7 +271,8 @@ class FusedPlanner {
     float* const parts = made.weight_parts;
     const Ranges writes = {{parts, made.slices * made.weights()}};
     const auto add = [&](const Ranges& reads, std::function<void(cudaStream_t)> launch) {
-      launches_.add(stage.name + " weight gradient", reads, writes, std::move(launch));
+      launches_.add(stage.name + " weight gradient", products_flop(shape), reads, writes,
+                    std::move(launch));
     };
     if (i == 0) {
       return add(joined(pixels(), delta_of(i)),
@@ -278,13 +302,13 @@ class FusedPlanner {
   void dense_backward() {
     const size_t encoded = plan_.encoder_stages - 1;
     const int64_t weights = plan_.features * plan_.latent;
-    launches_.add("decoder.dense1 data gradient",
+    launches_.add("decoder.dense1 data gradient", products_flop(memory_.dense2),
                   {{weight(plan_.dense2), weights}, hidden_gradient()}, {latent_gradient()},
                   [shape = memory_.dense2, dy = memory_.hidden_gradient, w = weight(plan_.dense2),
                    dx = memory_.latent_gradient](cudaStream_t stream) {
                     kernels::dense_data_gradient(stream, shape, dy, w, dx);
                   });
-    launches_.add("encoder.dense1 data gradient",
+    launches_.add("encoder.dense1 data gradient", products_flop(memory_.dense1),
                   joined({{weight(plan_.dense1), weights}, latent_gradient()}, normalised(encoded)),
                   gradient_writes(encoded),
                   [shape = memory_.dense1, channels = memory_.stages[encoded].channels,
@@ -297,7 +321,7 @@ class FusedPlanner {
     const kernels::DenseWeights second{memory_.dense2, as_it_is(memory_.latent, kAnyChannels),
                                        memory_.hidden_gradient, memory_.dense2_gradient};
     launches_.add(
-        "dense weight gradients",
+        "dense weight gradients", products_flop(memory_.dense1) + products_flop(memory_.dense2),
         joined({latent(), latent_gradient(), hidden_gradient()}, normalised(encoded)),
         {{memory_.dense1_gradient, weights}, {memory_.dense2_gradient, weights}},
         [=](cudaStream_t stream) { kernels::dense_stage_weight_gradients(stream, first, second); });
@@ -316,7 +340,13 @@ class FusedPlanner {
                                          state_.second_moment, state_.moving,
                                          input_.state,         input_.progress};
     const int64_t weights = plan_.features * plan_.latent;
+    const Ranges moved = {{state_.parameters, plan_.parameters},
+                          {state_.first_moment, plan_.parameters},
+                          {state_.second_moment, plan_.parameters},
+                          {state_.moving, plan_.moving},
+                          {input_.state, 1}};
     Ranges reads = {{updates, update_count},
+                    {input_.rates, 1},
                     {memory_.last.step, 1},
                     {memory_.last.squares, step.squares_count},
                     {memory_.last.bias_parts, step.squares_count},
@@ -331,15 +361,9 @@ class FusedPlanner {
       reads.push_back(sums_of(i));
       reads.push_back(statistics_of(i));
     }
-    launches_.add("update", reads,
-                  {{state_.parameters, plan_.parameters},
-                   {state_.first_moment, plan_.parameters},
-                   {state_.second_moment, plan_.parameters},
-                   {state_.moving, plan_.moving},
-                   {input_.state, 1}},
-                  [=](cudaStream_t stream) {
-                    kernels::update(stream, updates, update_count, step, targets);
-                  });
+    launches_.add("update", 0, joined(moved, reads), moved, [=](cudaStream_t stream) {
+      kernels::update(stream, updates, update_count, step, targets);
+    });
   }
 
   /// Of a map that is not normalised, where a row is one pixel whatever its channels.

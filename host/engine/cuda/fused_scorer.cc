@@ -11,9 +11,6 @@
 namespace oddity::cuda {
 namespace {
 
-// Images between two looks at Ctrl-C: some milliseconds.
-constexpr int64_t kBlockImages = int64_t{1} << 16;
-
 // What ExactScores allows: how far an fp16 score may be from that of fp32. Where the threshold is
 // itself an fp16 score, that much off, the two may be twice as far apart.
 constexpr double kFp16Error = 3e-3;
@@ -72,8 +69,8 @@ void FusedScorer::score_all(Precision precision, const uint8_t* images, int64_t 
                             CudaScores& scores, Progress& progress) const {
   const cudaStream_t stream = device_->stream();
   const auto n = static_cast<int64_t>(scores.size());
-  for (int64_t done = 0; done < n; done += kBlockImages) {
-    const int64_t count = std::min(kBlockImages, n - done);
+  for (int64_t done = 0; done < n; done += kScorerBlockImages) {
+    const int64_t count = std::min(kScorerBlockImages, n - done);
     if (precision == Precision::fp16) {
       kernels::score_fp16(stream, *plan_, blocks_, fp16_->at(fp16_memory_.data()), images, nullptr,
                           first + done, count, scores.data() + done);

@@ -42,9 +42,10 @@ std::vector<size_t> streams_of(const std::vector<LaunchNode>& nodes) {
 
 }  // namespace
 
-void LaunchPlan::add(std::string name, std::vector<MemoryRange> reads,
+void LaunchPlan::add(std::string name, int64_t flop, std::vector<MemoryRange> reads,
                      std::vector<MemoryRange> writes, std::function<void(cudaStream_t)> launch) {
-  LaunchNode node{std::move(name), std::move(reads), std::move(writes), std::move(launch), {}};
+  LaunchNode node{std::move(name),   flop, std::move(reads), std::move(writes),
+                  std::move(launch), {}};
   std::vector<bool> earlier(nodes_.size());
   // From the last on: what comes before a dependency is none that needs to be told.
   for (size_t i = nodes_.size(); i-- > 0;) {

@@ -26,6 +26,7 @@ struct MemoryRange {
 
 struct LaunchNode {
   std::string name;
+  int64_t flop = 0;  // of its products (flop.h), for those who look at the plan
   std::vector<MemoryRange> reads;
   std::vector<MemoryRange> writes;
   std::function<void(cudaStream_t)> launch;  // exactly one kernel
@@ -36,8 +37,8 @@ class LaunchPlan {
  public:
   /// Adds a launch that comes after all that were added before it and write what it reads or
   /// writes, or read what it writes.
-  void add(std::string name, std::vector<MemoryRange> reads, std::vector<MemoryRange> writes,
-           std::function<void(cudaStream_t)> launch);
+  void add(std::string name, int64_t flop, std::vector<MemoryRange> reads,
+           std::vector<MemoryRange> writes, std::function<void(cudaStream_t)> launch);
 
   const std::vector<LaunchNode>& nodes() const { return nodes_; }
   /// Nodes of the longest chain of dependencies.

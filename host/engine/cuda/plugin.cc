@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "engine/cuda/cuda_engine.h"
 #include "engine/cuda/library_planner.h"
+#include "engine/cuda/report_launches.h"
 #include "engine/cuda_plugin.h"
 
 namespace oddity::cuda {
@@ -58,7 +59,8 @@ std::string libraries() {
 constexpr CudaPlugin kPlugin = {.version = ODDITY_VERSION,
                                 .why_not = why_not_usable,
                                 .make_engine = make_engine,
-                                .libraries = libraries};
+                                .libraries = libraries,
+                                .report_launches = report_launches};
 
 }  // namespace
 }  // namespace oddity::cuda

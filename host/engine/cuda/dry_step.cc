@@ -1,0 +1,27 @@
+#include "engine/cuda/dry_step.h"
+
+namespace oddity::cuda {
+namespace {
+
+/// Addresses so far apart that nothing at one reaches the next.
+template <typename T>
+T* at(uintptr_t number) {
+  return reinterpret_cast<T*>(number << 40);  // NOLINT(performance-no-int-to-ptr)
+}
+
+}  // namespace
+
+DryStep::DryStep(const Architecture& architecture, int64_t images)
+    : plan(architecture),
+      memory(plan, images, at<std::byte>(1)),
+      launches(plan_fused_step(plan, memory, images,
+                               {at<float>(2), at<float>(3), at<float>(4), at<float>(5)},
+                               at<kernels::UpdatePart>(6), std::ssize(fused_updates(plan, memory)),
+                               {.images = {kernels::Pixels::u8, at<std::byte>(7)},
+                                .positions = at<uint32_t>(8),
+                                .rates = at<float>(9),
+                                .state = at<kernels::EpochState>(10),
+                                .progress = {},
+                                .batch = images})) {}
+
+}  // namespace oddity::cuda

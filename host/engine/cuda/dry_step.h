@@ -1,0 +1,21 @@
+// A fused training step over memory that does not exist: its launches can be looked at and recorded
+// (launch_recorder.h), not made.
+#pragma once
+
+#include "engine/cuda/fused_plan.h"
+
+namespace oddity::cuda {
+
+struct DryStep {
+  /// `architecture` is one that FusedStep::fits.
+  DryStep(const Architecture& architecture, int64_t images);
+  // The launches point into the plan.
+  DryStep(const DryStep&) = delete;
+  DryStep& operator=(const DryStep&) = delete;
+
+  Plan plan;
+  FusedMemory memory;
+  LaunchPlan launches;
+};
+
+}  // namespace oddity::cuda
