@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 
+#include "engine/cuda/dry_step.h"
 #include "engine/cuda/fused_step.h"
 #include "engine/engine_test.h"
 #include "launch_recorder.h"
@@ -14,33 +15,7 @@ namespace {
 /// Beside at most 21 KiB of static shared memory, what any device gives without being asked.
 constexpr size_t kMostShared = 27 << 10;
 
-/// A plan over memory that does not exist.
-class DryStep {
- public:
-  DryStep(const Architecture& architecture, int64_t images)
-      : plan(architecture),
-        memory(plan, images, at(1)),
-        launches(cuda::plan_fused_step(plan, memory, images,
-                                       {floats(2), floats(3), floats(4), floats(5)},
-                                       reinterpret_cast<const kernels::UpdatePart*>(at(6)),
-                                       std::ssize(cuda::fused_updates(plan, memory)),
-                                       {.images = {kernels::Pixels::u8, at(7)},
-                                        .positions = reinterpret_cast<const uint32_t*>(at(8)),
-                                        .rates = floats(9),
-                                        .state = reinterpret_cast<kernels::EpochState*>(at(10)),
-                                        .progress = {},
-                                        .batch = images})) {}
-
-  cuda::Plan plan;
-  cuda::FusedMemory memory;
-  cuda::LaunchPlan launches;
-
- private:
-  static std::byte* at(uintptr_t number) {
-    return reinterpret_cast<std::byte*>(number << 40);  // NOLINT(performance-no-int-to-ptr)
-  }
-  static float* floats(uintptr_t number) { return reinterpret_cast<float*>(at(number)); }
-};
+using cuda::DryStep;
 
 TEST(FusedPlan, OfTheDefaultNetwork) {
   const DryStep step(conv_autoencoder(28, 28, 1), 32);

@@ -147,7 +147,42 @@ std::unique_ptr<Engine> make_fake(int, const EngineOptions& options) {
 
 std::string libraries() { return "fake runtime 1.2, cuDNN not found"; }
 
-constexpr CudaPlugin kPlugin = {ODDITY_VERSION, why_not, make_fake, libraries};
+/// Two launches, one after the other, and a scorer; grids hold what was asked.
+LaunchReport report(const Architecture& architecture, int64_t images, const CardLimits& card) {
+  LaunchReport made;
+  made.images = images;
+  made.step = {{.name = "first",
+                .kernel = "fake.cu:1",
+                .grid = {images, 2, 1},
+                .block = {64, 1, 1},
+                .shared = 1024,
+                .bytes_read = 1000000,
+                .bytes_written = 2000,
+                .flop = 3000000,
+                .after = {}},
+               {.name = "second",
+                .kernel = "fake.cu:2",
+                .grid = {architecture.latent_dim, 1, 1},
+                .block = {32, 1, 1},
+                .after = {0}}};
+  made.critical_path = 2;
+  made.step_memory = 5000;
+  made.scorers = {{.precision = Precision::fp16,
+                   .way = "large",
+                   .images = 10,
+                   .launch = {.name = "score",
+                              .kernel = "fake.cu:3",
+                              .grid = {card.multiprocessors, 1, 1},
+                              .block = {256, 1, 1},
+                              .bytes_read = 7840,
+                              .bytes_written = 40,
+                              .flop = 1000000,
+                              .after = {}}}};
+  made.scoring = "fakes in one kernel";
+  return made;
+}
+
+constexpr CudaPlugin kPlugin = {ODDITY_VERSION, why_not, make_fake, libraries, report};
 
 }  // namespace
 }  // namespace oddity

@@ -2,6 +2,8 @@
 // be used.
 #include <dlfcn.h>
 
+#include <nlohmann/json.hpp>
+
 #include "engine/cuda_plugin.h"
 #include "plugin/plugin_fixture.h"
 
@@ -31,6 +33,15 @@ TEST_F(PluginTest, TheRealOneFindsNoDeviceBehindADriverThatIsNone) {
   EXPECT_THAT(demanded.err,
               AllOf(HasSubstr("device cuda:0 is not available"), HasSubstr("--device cpu")));
   EXPECT_EQ(run_here(train_arguments()).exit_code, 0);
+}
+
+TEST_F(PluginTest, TheRealOneTellsItsLaunchesWithoutADriver) {
+  place_plugin(ODDITY_REAL_PLUGIN);
+  const ProgramResult result = run_here({"bench", "--plan", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["training_step"]["nodes"].size(), 20u);
+  EXPECT_EQ(json["scorers"].size(), 2u);
 }
 
 }  // namespace

@@ -106,11 +106,12 @@ void report_scorers(const Architecture& architecture, const CardLimits& card,
                 })},
                plan.image, kFp16ProductFlop * kFp16Products);
   }
-  add_scorer(report,
-             {.precision = Precision::fp32, .launch = record([] {
-                                              kernels::score_fp32(nullptr, {}, nullptr, nullptr, 0,
-                                                                  kScorerBlockImages, nullptr);
-                                            })},
+  add_scorer(report, {.precision = Precision::fp32, .way = "", .launch = record([] {
+                                                                 kernels::score_fp32(
+                                                                     nullptr, {}, nullptr, nullptr,
+                                                                     0, kScorerBlockImages,
+                                                                     nullptr);
+                                                               })},
              plan.image, folded_flop(plan));
 }
 
