@@ -19,6 +19,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kLayerByLayer = "layer by layer: some map has too many channels";
+constexpr const char* kCounted =
+    "FLOP: two a multiply-add of convolutions and dense layers, of the fp16 scorer with the "
+    "padding "
+    "of its tiles; elementwise work is not counted. Bytes: each number once a launch";
 
 /// Without the extents at the end that are 1: "32x7".
 std::string extents(const std::array<int64_t, 3>& all) {
@@ -44,14 +48,14 @@ Totals totals(const std::vector<PlannedLaunch>& launches) {
 
 void print_step(const Console& console, const LaunchReport& report, const StepEstimate& estimate) {
   console.result(fmt::format(
-      "{:>2}  {:<29} {:<27} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6}  {}", "", "training step",
+      "{:>2}  {:<30} {:<28} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6}  {}", "", "training step",
       "kernel", "grid", "block", "shared", "bytes read", "written", "FLOP", "us", "after"));
   for (size_t i = 0; i < report.step.size(); ++i) {
     const PlannedLaunch& launch = report.step[i];
     std::vector<size_t> after;
     for (const size_t before : launch.after) after.push_back(before + 1);
     console.result(
-        fmt::format("{:>2}  {:<29} {:<27} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6.1f}  {}",
+        fmt::format("{:>2}  {:<30} {:<28} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6.1f}  {}",
                     i + 1, launch.name, launch.kernel, extents(launch.grid), extents(launch.block),
                     with_thousands(static_cast<int64_t>(launch.shared)),
                     with_thousands(launch.bytes_read), with_thousands(launch.bytes_written),
@@ -63,6 +67,19 @@ void print_step(const Console& console, const LaunchReport& report, const StepEs
       "{} nodes, {} on the longest chain; {} bytes read, {} written, {} FLOP; working set {} bytes",
       report.step.size(), report.critical_path, with_thousands(sums.read),
       with_thousands(sums.written), with_thousands(sums.flop), with_thousands(report.step_memory)));
+}
+
+/// What the estimate is made of, and what was assumed for it.
+std::string basis(const LaunchReport& report, const Card& card) {
+  const bool cached = bandwidth(card, report.step_memory) > card.memory;
+  return fmt::format(
+      "  a launch takes the longest of {:.0f} us (assumed), its FLOP at the fp32 peak of the "
+      "multiprocessors that have a block, its bytes at {}",
+      kLaunchSeconds * 1e6,
+      cached ? fmt::format("{:.0f} times the bandwidth of device memory (assumed: the working set "
+                           "fits into {} MiB of L2)",
+                           kL2Bandwidth, card.l2 >> 20)
+             : "the bandwidth of device memory");
 }
 
 std::string precision_and_way(const PlannedScorer& scorer) {
@@ -94,12 +111,14 @@ void print_text(const Console& console, const Architecture& architecture,
   if (report.scorers.empty()) {
     console.result(fmt::format("scoring: layer by layer ({})", report.scoring));
   }
+  console.result(kCounted);
   console.result(fmt::format(
       "ESTIMATE, never measured, for {}: {:.1f} TFLOP/s fp32, {:.1f} fp16 on tensor cores, {:.0f} "
       "GB/s, {} multiprocessors ({})",
       card.title, card.fp32 / 1e12, card.tensor / 1e12, card.memory / 1e9,
       card.limits.multiprocessors, card.source));
   if (!report.step.empty()) {
+    console.result(basis(report, card));
     console.result(fmt::format(
         "  a step takes {:.1f} us at least (longest chain {:.1f}, all work at full peaks {:.1f}): "
         "{} steps/s at most",
@@ -158,8 +177,9 @@ Json describe(const Architecture& architecture, const LaunchReport& report, cons
                     {"fp32_flop_per_second", card.fp32},
                     {"tensor_flop_per_second", card.tensor},
                     {"memory_bytes_per_second", card.memory},
-                    {"launch_microseconds", kLaunchSeconds * 1e6}};
+                    {"assumed_launch_microseconds", kLaunchSeconds * 1e6}};
   if (!report.step.empty()) {
+    estimated["step_bytes_per_second"] = bandwidth(card, report.step_memory);  // L2's are assumed
     estimated["chain_microseconds"] = estimate.chain * 1e6;
     estimated["work_microseconds"] = estimate.work * 1e6;
     estimated["step_microseconds"] = estimate.seconds() * 1e6;

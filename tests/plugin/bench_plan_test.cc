@@ -19,13 +19,15 @@ class BenchPlanTest : public PluginTest {
 TEST_F(BenchPlanTest, NeedsNeitherModelNorImagesNorDriver) {
   const ProgramResult result = run_here({"bench", "--plan"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out,
-              AllOf(HasSubstr("network: 28x28x1, filters 32 64, latent 16; 32 images a step\n"),
-                    HasSubstr("fake.cu:1"), HasSubstr("32x2"), HasSubstr("1,000,000"),
-                    HasSubstr("2 nodes, 2 on the longest chain"),
-                    HasSubstr("scoring in fp16, large: one kernel, fake.cu:3"),
-                    HasSubstr("788 bytes of device memory"),
-                    HasSubstr("ESTIMATE, never measured, for GeForce RTX 4090")));
+  EXPECT_THAT(
+      result.out,
+      AllOf(HasSubstr("network: 28x28x1, filters 32 64, latent 16; 32 images a step\n"),
+            HasSubstr("fake.cu:1"), HasSubstr("32x2"), HasSubstr("1,000,000"),
+            HasSubstr("2 nodes, 2 on the longest chain"),
+            HasSubstr("scoring in fp16, large: one kernel, fake.cu:3"),
+            HasSubstr("788 bytes of device memory"), HasSubstr("elementwise work is not counted"),
+            HasSubstr("ESTIMATE, never measured, for GeForce RTX 4090"),
+            HasSubstr("longest of 2 us (assumed)"), HasSubstr("fits into 72 MiB of L2")));
 }
 
 TEST_F(BenchPlanTest, TheCardAndTheBatchAreAskedFor) {
