@@ -52,8 +52,8 @@ void print_step(const Console& console, const LaunchReport& report, const StepEs
       "kernel", "grid", "block", "shared", "bytes read", "written", "FLOP", "us", "after"));
   for (size_t i = 0; i < report.step.size(); ++i) {
     const PlannedLaunch& launch = report.step[i];
-    std::vector<size_t> after;
-    for (const size_t before : launch.after) after.push_back(before + 1);
+    std::vector<size_t> after = launch.after;
+    for (size_t& before : after) ++before;  // counted from 1, as the lines are
     console.result(
         fmt::format("{:>2}  {:<30} {:<28} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6.1f}  {}",
                     i + 1, launch.name, launch.kernel, extents(launch.grid), extents(launch.block),
