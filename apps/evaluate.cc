@@ -332,8 +332,12 @@ ExitCode Evaluate::run(const Console& console) {
 
   throw_if_interrupted();
   if (!curves_.empty()) {
+    std::vector<OtherCurves> others;
+    for (const JudgedBaseline& baseline : baselines) {
+      others.push_back({baseline.baseline.name, &baseline.ranking});
+    }
     write_curves_plot(curves_, ranking,
-                      flags.origin.empty() ? ThresholdPoint::none : ThresholdPoint::shown);
+                      flags.origin.empty() ? ThresholdPoint::none : ThresholdPoint::shown, others);
     console.info("drawing curves...", printable(curves_));
   }
   const Json json = describe(judged, ranking, flags, intervals, baselines);

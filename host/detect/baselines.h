@@ -25,10 +25,10 @@ size_t principal_components(const ImageView& images);
 /// [0,1], m the mean image and V [D][principal_components] the orthonormal directions in which the
 /// set varies most,
 ///   error = |(x − m) − V Vᵀ (x − m)|² / D,   as the network's score is a mean over an image.
-/// In float64; the components are eigenvectors of the covariance up to 10^-11 of its greatest
-/// eigenvalue (eigenspace.h). Besides `images` it takes 160 bytes an image, 2,000 a number of one
-/// and at most 256 MiB, for large images the components' basis: 640 bytes a number, if that is
-/// more. Throws Error where there are fewer than 2 images.
+/// In float64, below 10^-24 as 0; the components are eigenvectors of the covariance up to 10^-11 of
+/// its greatest eigenvalue (eigenspace.h). Besides `images` it takes 160 bytes an image, 2,000 a
+/// number of one and at most 256 MiB, for large images the components' basis: 640 bytes a number,
+/// if that is more. Throws Error where there are fewer than 2 images.
 std::vector<double> pca_errors(const ImageView& images, const BaselineOptions& options);
 
 /// Neighbours that knn_distances() looks at: 20, or all other images where these are fewer.

@@ -34,6 +34,10 @@ constexpr Index kBasis = Index{1} << 25;
 constexpr Index kLeastColumns = 80;
 constexpr Index kMostColumns = 480;
 
+/// Errors below are the roundings of float64, of numbers up to 1, that stand for 0: so that images
+/// that are wholly held by the components are ranked equal.
+constexpr double kNoError = 1e-24;
+
 /// A row an image.
 using Tile = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -109,6 +113,9 @@ class CentredImages {
       });
     });
     errors /= static_cast<double>(numbers_);
+    for (double& error : errors) {
+      if (error < kNoError) error = 0;
+    }
     return {errors.begin(), errors.end()};
   }
 
