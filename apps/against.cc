@@ -39,10 +39,11 @@ const Baseline* find_baseline(std::string_view name) {
 
 std::string check_name(std::string& name) {
   if (find_baseline(name) != nullptr) return {};
-  std::vector<std::string_view> known;
-  for (const Baseline& baseline : kBaselines) known.push_back(baseline.name);
-  return fmt::format("'{}' is no baseline: there are {}", printable(std::string_view(name)),
-                     fmt::join(known, ", "));
+  std::string known;
+  for (const Baseline& baseline : kBaselines) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", baseline.name);
+  }
+  return fmt::format("'{}' is no baseline: there are {}", printable(std::string_view(name)), known);
 }
 
 }  // namespace

@@ -333,6 +333,7 @@ ExitCode Evaluate::run(const Console& console) {
   throw_if_interrupted();
   if (!curves_.empty()) {
     std::vector<OtherCurves> others;
+    others.reserve(baselines.size());
     for (const JudgedBaseline& baseline : baselines) {
       others.push_back({baseline.baseline.name, &baseline.ranking});
     }

@@ -24,7 +24,7 @@ std::string count(const Json& number) { return with_thousands(number.get<int64_t
 
 std::string figure_text(const Json& figure) {
   if (figure["value"].is_null()) return "not defined: no image is flagged";
-  const std::string value = fmt::format("{:.4f}", figure["value"].get<double>());
+  std::string value = fmt::format("{:.4f}", figure["value"].get<double>());
   if (figure["low"].is_null()) return value;
   return fmt::format("{:<8} {:.4f} to {:.4f}", value, figure["low"].get<double>(),
                      figure["high"].get<double>());
