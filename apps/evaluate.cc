@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "against.h"
 #include "command.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -21,6 +22,7 @@
 #include "detect/bootstrap.h"
 #include "detect/metrics.h"
 #include "detect/score_reader.h"
+#include "figures.h"
 #include "interrupt.h"
 #include "labels.h"
 #include "options.h"
@@ -44,8 +46,16 @@ struct Flags {
 /// What is judged, and what of the table is not.
 struct Judged {
   std::vector<JudgedScore> scores;
+  std::vector<size_t> rows;  // of the table, which those scores are of
   size_t without_score = 0;
   size_t without_label = 0;  // of those that have a score
+};
+
+/// A baseline, judged by the same images.
+struct JudgedBaseline {
+  BaselineScores baseline;
+  Ranking ranking;
+  FigureIntervals intervals;
 };
 
 class Evaluate final : public Command {
@@ -61,8 +71,11 @@ class Evaluate final : public Command {
                const Flags& flags) const;
   void check_classes(const Judged& judged) const;
   FigureIntervals intervals_of(const Console& console, const Ranking& ranking) const;
+  std::vector<JudgedBaseline> judge_baselines(const Console& console, const Judged& judged,
+                                              const Dataset& dataset) const;
   Json describe(const Judged& judged, const Ranking& ranking, const Flags& flags,
-                const FigureIntervals& intervals) const;
+                const FigureIntervals& intervals,
+                const std::vector<JudgedBaseline>& baselines) const;
   std::string anomaly_labels() const;
 
   fs::path scores_;
@@ -74,6 +87,7 @@ class Evaluate final : public Command {
   uint32_t replicates_ = 1000;
   uint64_t seed_ = 42;
   int threads_ = 0;
+  std::vector<std::string> against_;
   fs::path curves_;
   bool json_ = false;
 };
@@ -105,6 +119,7 @@ Evaluate::Evaluate(CLI::App& program)
           ->type_name("T")
           ->check(finite_number())
           ->group("Judging");
+  add_against(app(), against_)->group("Judging");
   app()
       .add_option("--bootstrap", replicates_,
                   "Replicates for the 95 % intervals, anomalies and others drawn apart; 0: none")
@@ -138,10 +153,12 @@ Evaluate::Evaluate(CLI::App& program)
       "Examples:\n"
       "  oddity evaluate --scores scores.csv -d images.npz --anomaly-label 3\n"
       "  oddity evaluate --scores scores.jsonl --labels truth.csv --anomaly-label 1 2 --json\n"
-      "  oddity evaluate --scores scores.npy -d set.npz --anomaly-label 3 --curves curves.png");
+      "  oddity evaluate --scores scores.npy -d set.npz --anomaly-label 3 --curves curves.png\n"
+      "  oddity evaluate --scores scores.csv -d images.npz --anomaly-label 3 --against pca,knn");
 }
 
 void Evaluate::check() const {
+  check_against(against_, !dataset_.empty());
   if (!curves_.empty()) check_plot_suffix(curves_);
   check_paths({{"--scores", scores_}, {"--dataset", dataset_}, {"--labels", labels_}},
               {{{"--curves", curves_}}});
@@ -204,6 +221,7 @@ Judged Evaluate::judge(const ScoreColumns& table, const std::vector<int32_t>& la
         is_flagged = table.is_outlier[i].value_or(false);
       }
       judged.scores.push_back({score, anomalous.count(labels[i]) > 0, is_flagged});
+      judged.rows.push_back(i);
     }
   }
   return judged;
@@ -228,17 +246,27 @@ FigureIntervals Evaluate::intervals_of(const Console& console, const Ranking& ra
   return bootstrap(ranking, options, throw_if_interrupted);
 }
 
-/// A figure and its interval; null where they are not defined.
-Json with_interval(double value, const Interval& interval) {
-  const auto number = [](double x) { return std::isfinite(x) ? Json(x) : Json(); };
-  return {{"value", number(value)}, {"low", number(interval.low)}, {"high", number(interval.high)}};
+/// Row i of the table is image i of the data set, as labels_of has made sure.
+std::vector<JudgedBaseline> Evaluate::judge_baselines(const Console& console, const Judged& judged,
+                                                      const Dataset& dataset) const {
+  std::vector<JudgedBaseline> all;
+  for (BaselineScores& baseline :
+       baseline_scores(console, against_, dataset, chosen_threads(threads_))) {
+    std::vector<JudgedScore> scores = judged.scores;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      scores[i].score = baseline.scores[judged.rows[i]];
+      scores[i].is_flagged = false;
+    }
+    Ranking ranking(std::move(scores));
+    FigureIntervals intervals = intervals_of(console, ranking);
+    all.push_back({std::move(baseline), std::move(ranking), intervals});
+  }
+  return all;
 }
 
 Json Evaluate::describe(const Judged& judged, const Ranking& ranking, const Flags& flags,
-                        const FigureIntervals& intervals) const {
-  const Figures figures = ranking.figures();
-  Json at_n = with_interval(figures.precision_at_n, intervals.precision_at_n);
-  at_n["n"] = ranking.anomalies();
+                        const FigureIntervals& intervals,
+                        const std::vector<JudgedBaseline>& baselines) const {
   Json json = {
       {"version", ODDITY_VERSION},
       {"scores", printable(scores_)},
@@ -249,14 +277,22 @@ Json Evaluate::describe(const Judged& judged, const Ranking& ranking, const Flag
       {"others", ranking.others()},
       {"without_score", judged.without_score},
       {"without_label", judged.without_label},
-      {"auroc", with_interval(figures.auroc, intervals.auroc)},
-      {"average_precision", with_interval(figures.average_precision, intervals.average_precision)},
-      {"precision_at_n", at_n},
-      {"recall_at_n", at_n},
+  };
+  json.update(ranking_figures(ranking, intervals));
+  json.update({
       {"threshold", nullptr},
       {"bootstrap", {{"replicates", replicates_}, {"seed", seed_}, {"level", 0.95}}},
       {"curves", curves_.empty() ? Json() : Json(printable(curves_))},
-  };
+      {"against", Json::array()},
+  });
+  for (const auto& [baseline, its_ranking, its_intervals] : baselines) {
+    Json one = {{"name", baseline.name},
+                {"meaning", baseline.meaning},
+                {baseline.size_name, baseline.size}};
+    one.update(ranking_figures(its_ranking, its_intervals));
+    json["against"].push_back(std::move(one));
+  }
+  const Figures figures = ranking.figures();
   if (!flags.origin.empty()) {
     json["threshold"] = {
         {"origin", flags.origin},
@@ -270,54 +306,15 @@ Json Evaluate::describe(const Judged& judged, const Ranking& ranking, const Flag
   return json;
 }
 
-std::string threshold_text(const Json& threshold) {
-  const auto origin = threshold["origin"].get<std::string>();
-  if (origin == "table") return "the table's is_outlier";
-  const std::string value = shortest(threshold["value"].get<double>());
-  return value + (origin == "option" ? ", given with --threshold" : ", of the run's record");
-}
-
-void print(const Console& console, const Json& json, const std::string& anomaly_labels) {
-  const auto row = [&](std::string_view name, std::string_view value) {
-    console.result(fmt::format("{:<20} {}", name, value));
-  };
-  const auto figure = [&](std::string_view name, const Json& of) {
-    std::string text = "not defined: no image is flagged";
-    if (!of["value"].is_null()) text = fmt::format("{:.4f}", of["value"].get<double>());
-    if (!of["low"].is_null()) {
-      text = fmt::format("{:<8} {:.4f} to {:.4f}", text, of["low"].get<double>(),
-                         of["high"].get<double>());
-    }
-    row(name, text);
-  };
-  const auto count = [](const Json& number) { return with_thousands(number.get<int64_t>()); };
-  row("scores", json["scores"].get<std::string>());
-  row("images", fmt::format("{} of {}, {} of others", count(json["anomalies"]), anomaly_labels,
-                            count(json["others"])));
-  const auto replicates = json["bootstrap"]["replicates"].get<uint32_t>();
-  if (replicates > 0) {
-    row("", fmt::format("{:<8} 95 % interval, {} replicates", "", with_thousands(replicates)));
-  }
-  figure("AUROC", json["auroc"]);
-  figure("average precision", json["average_precision"]);
-  figure(fmt::format("precision at {}", json["precision_at_n"]["n"].get<uint64_t>()),
-         json["precision_at_n"]);
-  figure(fmt::format("recall at {}", json["recall_at_n"]["n"].get<uint64_t>()),
-         json["recall_at_n"]);
-  const Json& threshold = json["threshold"];
-  if (threshold.is_null()) return row("threshold", "none known: give --threshold");
-  row("threshold", threshold_text(threshold));
-  row("flagged", fmt::format("{}, {} of them anomalies", count(threshold["flagged"]),
-                             count(threshold["flagged_anomalies"])));
-  figure("precision", threshold["precision"]);
-  figure("recall", threshold["recall"]);
-}
-
 ExitCode Evaluate::run(const Console& console) {
   check();
   console.info("loading scores and labels...", printable(scores_));
   const ScoreColumns table = read_scores(scores_);
-  const std::vector<int32_t> labels = labels_of(table, {scores_, dataset_, labels_});
+  std::optional<Dataset> dataset;  // where more than its labels is asked for
+  if (!against_.empty()) dataset = read_dataset(dataset_);
+  const LabelFiles files{scores_, dataset_, labels_};
+  const std::vector<int32_t> labels =
+      dataset ? labels_of(table, files, *dataset) : labels_of(table, files);
   check_labels(labels);
   const Flags flags = find_flags(table);
   const Judged judged = judge(table, labels, flags);
@@ -330,18 +327,25 @@ ExitCode Evaluate::run(const Console& console) {
   check_classes(judged);
   const Ranking ranking(judged.scores);
   const FigureIntervals intervals = intervals_of(console, ranking);
+  std::vector<JudgedBaseline> baselines;
+  if (dataset) baselines = judge_baselines(console, judged, *dataset);
 
   throw_if_interrupted();
   if (!curves_.empty()) {
+    std::vector<OtherCurves> others;
+    others.reserve(baselines.size());
+    for (const JudgedBaseline& baseline : baselines) {
+      others.push_back({baseline.baseline.name, &baseline.ranking});
+    }
     write_curves_plot(curves_, ranking,
-                      flags.origin.empty() ? ThresholdPoint::none : ThresholdPoint::shown);
+                      flags.origin.empty() ? ThresholdPoint::none : ThresholdPoint::shown, others);
     console.info("drawing curves...", printable(curves_));
   }
-  const Json json = describe(judged, ranking, flags, intervals);
+  const Json json = describe(judged, ranking, flags, intervals, baselines);
   if (json_) {
     console.result(json.dump(2));
   } else {
-    print(console, json, anomaly_labels());
+    print_evaluation(console, json, anomaly_labels());
   }
   return kSuccess;
 }

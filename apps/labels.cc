@@ -36,8 +36,8 @@ std::optional<Number> whole_number_of(std::string_view text) {
   return value;
 }
 
-std::vector<int32_t> labels_of_dataset(const ScoreColumns& table, const LabelFiles& files) {
-  Dataset dataset = read_dataset(files.dataset);
+std::vector<int32_t> labels_of_dataset(const ScoreColumns& table, const LabelFiles& files,
+                                       const Dataset& dataset) {
   if (dataset.size() != table.size()) {
     throw Error("{} holds {} rows, {} {} images: give the data set that was scored",
                 printable(files.scores), table.size(), printable(files.dataset), dataset.size());
@@ -55,7 +55,7 @@ std::vector<int32_t> labels_of_dataset(const ScoreColumns& table, const LabelFil
         *other, printable(files.scores), table.index[*other], *other, printable(files.dataset),
         dataset.index[*other]);
   }
-  return std::move(dataset.label);
+  return dataset.label;
 }
 
 /// The file from its start, unpacked, where it is IDX.
@@ -169,15 +169,25 @@ std::vector<int32_t> labels_of_folders(const ScoreColumns& table) {
   return labels;
 }
 
+void check_known(const std::vector<int32_t>& labels, const std::string& problem) {
+  const auto is_known = [](int32_t label) { return label != kUnknownLabel; };
+  if (std::none_of(labels.begin(), labels.end(), is_known)) throw Error("{}", problem);
+}
+
 }  // namespace
 
+std::vector<int32_t> labels_of(const ScoreColumns& table, const LabelFiles& files,
+                               const Dataset& dataset) {
+  std::vector<int32_t> labels = labels_of_dataset(table, files, dataset);
+  check_known(labels, fmt::format("{} holds no labels: give --labels", printable(files.dataset)));
+  return labels;
+}
+
 std::vector<int32_t> labels_of(const ScoreColumns& table, const LabelFiles& files) {
+  if (!files.dataset.empty()) return labels_of(table, files, read_dataset(files.dataset));
   std::vector<int32_t> labels;
   std::string problem;
-  if (!files.dataset.empty()) {
-    labels = labels_of_dataset(table, files);
-    problem = fmt::format("{} holds no labels: give --labels", printable(files.dataset));
-  } else if (!files.labels.empty()) {
+  if (!files.labels.empty()) {
     const auto idx = open_idx(files.labels);
     labels = idx ? labels_of_idx(table, files, *idx) : labels_of_csv(table, files);
     problem = fmt::format("{} labels no image of {}: are its paths or indices written as there?",
@@ -188,8 +198,7 @@ std::vector<int32_t> labels_of(const ScoreColumns& table, const LabelFiles& file
         fmt::format("{} holds no path in a folder named by a number: give --dataset or --labels",
                     printable(files.scores));
   }
-  const auto is_known = [](int32_t label) { return label != kUnknownLabel; };
-  if (std::none_of(labels.begin(), labels.end(), is_known)) throw Error("{}", problem);
+  check_known(labels, problem);
   return labels;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "data/dataset.h"
 #include "detect/score_reader.h"
 
 namespace oddity {
@@ -27,5 +28,9 @@ struct LabelFiles {
 /// - else of the folders that the rows' paths lie in, where these are named by a number
 /// Throws Error naming the cure where not a single row has a label.
 std::vector<int32_t> labels_of(const ScoreColumns& table, const LabelFiles& files);
+
+/// The same of a data set that has been read: `files.dataset` is its name.
+std::vector<int32_t> labels_of(const ScoreColumns& table, const LabelFiles& files,
+                               const Dataset& dataset);
 
 }  // namespace oddity

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
 #include "report/axis.h"
 #include "report/canvas.h"
 #include "report/legend.h"
@@ -19,6 +21,7 @@ namespace {
 
 constexpr double kPanelSize = 400;  // of both, in hundredths of an inch: rates are drawn square
 constexpr Colour kChance = colour(0x777777);
+constexpr std::array kOthers{colour(0x988ED5), colour(0x8EBA42)};
 
 double share(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
@@ -108,8 +111,11 @@ std::vector<Point> precision_curve(const Ranking& ranking) {
 }  // namespace
 
 void write_curves_plot(const std::filesystem::path& path, const Ranking& ranking,
-                       ThresholdPoint threshold) {
+                       ThresholdPoint threshold, std::span<const OtherCurves> others) {
   check_plot_suffix(path);
+  if (others.size() > kOthers.size()) {
+    throw ArgumentError("{} other curves: at most {} are drawn", others.size(), kOthers.size());
+  }
   const auto format = path.extension() == ".svg" ? PictureFormat::svg : PictureFormat::png;
   Canvas measure(format, 1, 1);
   const Point panel = RatePanel::size(measure);
@@ -121,6 +127,12 @@ void write_curves_plot(const std::filesystem::path& path, const Ranking& ranking
                        ranking.flagged_anomalies() + ranking.flagged_others() > 0;
   RatePanel roc(canvas, 0, {"ROC", "False positive rate", "True positive rate"});
   roc.draw_curve({{0, 0}, {1, 1}}, "chance, area 0.5", kChance);
+  for (size_t i = 0; i < others.size(); ++i) {
+    roc.draw_curve(
+        roc_curve(*others[i].ranking),
+        fmt::format("{}, area {:.4f}", others[i].name, others[i].ranking->figures().auroc),
+        kOthers[i]);
+  }
   roc.draw_curve(roc_curve(ranking), fmt::format("scores, area {:.4f}", figures.auroc),
                  kFirstCurve);
   if (has_dot) {
@@ -132,6 +144,12 @@ void write_curves_plot(const std::filesystem::path& path, const Ranking& ranking
   RatePanel precision(canvas, panel.x, {"Precision and recall", "Recall", "Precision"});
   precision.draw_curve({{0, anomaly_share}, {1, anomaly_share}},
                        fmt::format("chance, area {:.4f}", anomaly_share), kChance);
+  for (size_t i = 0; i < others.size(); ++i) {
+    precision.draw_curve(precision_curve(*others[i].ranking),
+                         fmt::format("{}, area {:.4f}", others[i].name,
+                                     others[i].ranking->figures().average_precision),
+                         kOthers[i]);
+  }
   precision.draw_curve(precision_curve(ranking),
                        fmt::format("scores, area {:.4f}", figures.average_precision), kSecondCurve);
   if (has_dot) precision.draw_dot({figures.recall, figures.precision}, "threshold");

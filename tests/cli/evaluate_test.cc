@@ -200,6 +200,117 @@ TEST_F(EvaluateTest, DrawsTheCurves) {
   EXPECT_EQ(figures(evaluate({"--curves", "curves.svg"}))["curves"], "curves.svg");
 }
 
+/// The six images, of one number each: 0, 51, 255 …: by the distances between them the first and
+/// the last of label 3 are the odder ones.
+class AgainstTest : public EvaluateTest {
+ protected:
+  AgainstTest() {
+    Dataset dataset;
+    dataset.images = ImageArray(PixelType::u8, {1, 1, 1}, 6);
+    const uint8_t values[] = {255, 0, 51, 51, 0, 204};
+    for (size_t i = 0; i < 6; ++i) dataset.images.data()[i] = std::byte{values[i]};
+    dataset.index = {0, 1, 2, 3, 4, 5};
+    dataset.label = {3, 1, 3, 1, 1, 3};
+    write_dataset(folder_ / "set.npz", dataset);
+  }
+
+  static Arguments against(const Arguments& more) {
+    Arguments all = evaluate({"-d", "set.npz", "--against"});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+// Sums of distances to the five others, in fifths: 17, 10, 9, 9, 10, 14: of label 3 the ranks are
+// 1, 2 and 5 and 6 with a tie. Of one number a single component holds all.
+TEST_F(AgainstTest, JudgesTheBaselinesByTheSameImages) {
+  const auto json = figures(against({"knn"}));
+  expect_the_figures(json);
+  ASSERT_EQ(json["against"].size(), 1u);
+  const auto& knn = json["against"][0];
+  EXPECT_EQ(knn["name"], "knn");
+  EXPECT_EQ(knn["neighbours"], 5);
+  EXPECT_EQ(knn["meaning"], "mean distance to the 5 nearest other images");
+  EXPECT_NEAR(knn["auroc"]["value"].get<double>(), (3 + 3 + 0.5) / 9, 1e-15);
+  // Precisions 1, 1, and 3/6 at the tie.
+  EXPECT_NEAR(knn["average_precision"]["value"].get<double>(), 2.5 / 3, 1e-15);
+  EXPECT_EQ(knn["precision_at_n"]["value"], 2.0 / 3);
+  EXPECT_EQ(knn["recall_at_n"]["n"], 3);
+  EXPECT_LE(knn["auroc"]["low"], knn["auroc"]["value"]);
+  EXPECT_FALSE(knn.contains("threshold"));
+}
+
+TEST_F(AgainstTest, TakesBaselinesInAnyOrder) {
+  const auto names = [&](const std::string& list) {
+    const auto json = figures(against({list}));
+    std::string all;
+    for (const auto& one : json["against"]) all += one["name"];
+    return all;
+  };
+  EXPECT_EQ(names("pca,knn"), "pcaknn");
+  EXPECT_EQ(names("knn,pca"), "knnpca");
+  EXPECT_EQ(figures(against({"pca"}))["against"][0]["components"], 1);
+  EXPECT_EQ(figures(evaluate())["against"], nlohmann::json::array());
+}
+
+TEST_F(AgainstTest, PrintsThemBelowTheScores) {
+  const ProgramResult result = run(against({"knn,pca", "--bootstrap", "0"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("knn                  mean distance to the 5 nearest other images\n"
+                              "pca                  error of the reconstruction from 1 principal "
+                              "components\n"
+                              "AUROC                0.7778\n"
+                              "  knn                0.7222\n"
+                              "  pca                "),
+                    HasSubstr("recall at 3          0.6667\n  knn                0.6667\n")));
+  EXPECT_THAT(result.err, HasSubstr("computing baseline...              knn"));
+}
+
+// Images without a label are left out of the figures, but not of what they are judged by.
+TEST_F(AgainstTest, LearnsFromAllImages) {
+  write("scores.csv", "index,score\n0,9\n1,8\n2,7\n3,\n4,2\n5,6\n");
+  const auto json = figures(against({"knn"}));
+  EXPECT_EQ(json["without_score"], 1);
+  EXPECT_EQ(json["others"], 2);
+  const auto& knn = json["against"][0];
+  EXPECT_EQ(knn["neighbours"], 5);
+  EXPECT_NEAR(knn["auroc"]["value"].get<double>(), 4.0 / 6, 1e-15)
+      << "10 fifths, twice, are above 9";
+}
+
+TEST_F(AgainstTest, IsTheSameWhateverTheThreads) {
+  write_dataset(folder_ / "set.npz", [] {
+    Dataset dataset = make_images(200, {9, 7, 3});
+    for (size_t i = 0; i < 200; ++i) dataset.label[i] = i % 7 == 0 ? 3 : 1;
+    return dataset;
+  }());
+  std::string table = "score\n";
+  for (int i = 0; i < 200; ++i) table += std::to_string(i) + "\n";
+  write("scores.csv", table);
+  const auto with = [&](const std::string& threads) {
+    return run(against({"pca,knn", "--bootstrap", "9", "--json", "--threads", threads})).out;
+  };
+  const std::string one = with("1");
+  EXPECT_THAT(one, HasSubstr("\"components\": 16"));
+  EXPECT_EQ(with("3"), one);
+}
+
+TEST_F(AgainstTest, DrawsTheirCurves) {
+  ASSERT_EQ(run(against({"pca,knn", "--curves", "curves.svg"})).exit_code, 0);
+  const std::string with = bytes("curves.svg");
+  ASSERT_EQ(run(evaluate({"-d", "set.npz", "--curves", "curves.svg"})).exit_code, 0);
+  EXPECT_GT(with.size(), bytes("curves.svg").size());
+}
+
+TEST_F(AgainstTest, MistakesAreExitCode2) {
+  expect_error(run(against({"pca,svm"})), 2, {"--against", "'svm' is no baseline", "pca, knn"});
+  expect_error(run(against({"pca,knn,pca"})), 2, {"--against names pca twice"});
+  expect_error(run(against({""})), 2, {"--against"});
+  expect_error(run(evaluate({"--against", "knn,pca"})), 2,
+               {"--against knn,pca", "from the images", "with --dataset"});
+}
+
 TEST_F(EvaluateTest, NamesLabelsThatAreNotThere) {
   expect_error(run({"evaluate", "--scores", "scores.csv", "--anomaly-label", "3", "7"}), 1,
                {"--anomaly-label 7", "scores.csv", "there are 1, 3"});

@@ -12,13 +12,19 @@ from pathlib import Path
 
 import numpy as np
 from scipy import special, stats
-from sklearn import metrics
+from sklearn import decomposition, metrics, neighbors
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "support"))
 import checks
 
 # Both sum up at most some thousand numbers in [0, 1] in float64, in another order.
 FIGURE_TOLERANCE = 1e-12
+# Of baselines' scores, relative: images this near may be ranked the other way round. Distances of uint8 are exact
+# but for their square roots, of other types sums of float32 squares; components are exact to 1e-11.
+NEAR_PCA = 1e-8
+NEAR_KNN = {"uint8": 1e-12, "uint16": 1e-5, "float32": 1e-5}
+# Mean squared errors below this are rounding.
+NO_ERROR = 1e-24
 # Of p-values, relative. Above the smallest that a float64 holds in full, where SciPy loses digits as well.
 P_VALUE_TOLERANCE = 1e-9
 SMALLEST_P_VALUE = 1e-300
@@ -91,6 +97,58 @@ def check_evaluate(program, folder, random):
         checks.check(f"evaluate, {name}", np.max(differences), FIGURE_TOLERANCE)
 
 
+def pca_errors(images):
+    pca = decomposition.PCA(min(16, len(images) - 1, images.shape[1]), svd_solver="full").fit(images)
+    errors = ((images - pca.inverse_transform(pca.transform(images))) ** 2).mean(axis=1)
+    return np.where(errors < NO_ERROR, 0, errors)
+
+
+def knn_distances(images):
+    # Asked for no images in particular it gives the neighbours of its own, themselves left out.
+    nearest = neighbors.NearestNeighbors(n_neighbors=min(20, len(images) - 1), algorithm="kd_tree").fit(images)
+    return nearest.kneighbors()[0].mean(axis=1)
+
+
+def image_sets(random):
+    """Name, images as an array, as fractions, and which are anomalies."""
+    for count, shape in ((3, (4, 5)), (21, (6, 6, 3)), (300, (9, 7)), (400, (28, 28)), (60, (40, 33)), (2000, (8, 8))):
+        size = int(np.prod(shape))
+        patterns = random.random((6, size))
+        anomalies = random.random(count) < 0.1
+        anomalies[:2] = True, False
+        weights = random.dirichlet(np.ones(6), count)
+        images = 0.8 * weights @ patterns + 0.2 * random.random((count, size)) * (1 + anomalies[:, None]) / 2
+        for dtype, one in ((np.uint8, 255), (np.uint16, 65535), (np.float32, 1)):
+            stored = (images * one).astype(dtype)
+            fractions = stored.astype(np.float64) / one
+            yield f"{count} of {shape}", stored.reshape(count, *shape), fractions, anomalies
+
+
+def near_pairs(scores, anomalies, near):
+    """Pairs of an anomaly and another image whose scores are too near to say which is the odder one."""
+    differences = abs(scores[anomalies, None] - scores[None, ~anomalies])
+    return int(np.count_nonzero((differences > 0) & (differences <= near * abs(scores[None, ~anomalies]))))
+
+
+def check_against(program, folder, random):
+    table, dataset = folder / "scores.csv", folder / "set.npz"
+    for name, images, fractions, anomalies in image_sets(random):
+        write_csv(table, {"score": map(repr, random.random(len(images)).tolist())})
+        np.savez(dataset, images=images, label=np.where(anomalies, 7, 2).astype(np.int32))
+        found = run(program, ["evaluate", "--scores", table, "-d", dataset, "--anomaly-label", 7,
+                              "--against", "pca,knn", "--bootstrap", 0, "--json"], {0})
+        near = NEAR_PCA, NEAR_KNN[str(images.dtype)]
+        for baseline, scores, limit in zip(found["against"], (pca_errors(fractions), knn_distances(fractions)), near):
+            swaps = near_pairs(scores, anomalies, limit)
+            expected = {"auroc": metrics.roc_auc_score(anomalies, scores),
+                        "average_precision": metrics.average_precision_score(anomalies, scores)}
+            # A swap is worth one pair of AUROC, of average precision at most one anomaly.
+            worth = {"auroc": swaps / (anomalies.sum() * (~anomalies).sum()), "average_precision": swaps / anomalies.sum()}
+            for key, value in expected.items():
+                checks.check(f"against {baseline['name']}, {name}, {images.dtype}: {key}",
+                             abs(baseline[key]["value"] - value), FIGURE_TOLERANCE + worth[key])
+
+
 def samples(random):
     """Pairs of sets of scores, from alike to apart, small to large, with and without ties."""
     for count_a, count_b in ((30, 30), (50, 200), (250, 260), (290, 300), (1000, 700), (6809, 1362),
@@ -136,6 +194,7 @@ def main():
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         check_evaluate(program, Path(folder), random)
+        check_against(program, Path(folder), random)
         check_compare(program, Path(folder), random)
     return checks.conclude()
 
