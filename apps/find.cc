@@ -27,6 +27,7 @@
 #include "reconstructions.h"
 #include "report_page.h"
 #include "reporters.h"
+#include "score_kind.h"
 #include "threshold.h"
 
 namespace oddity {
@@ -63,13 +64,14 @@ class Find final : public Command {
   void check_fit(const ModelFile& model, const Dataset& dataset) const;
   void check_scores(std::span<const float> scores) const;
   Found compute(const Console& console, Engine& engine, const ModelFile& model,
-                const Dataset& dataset, const Threshold& threshold) const;
+                const ScoreRule& rule, const Dataset& dataset, const Threshold& threshold) const;
   /// Draws the outliers; no picture where there are none.
   void draw(const Console& console, const Found& found) const;
   void print_json(const Console& console, const Dataset& dataset, const Found& found) const;
 
   std::filesystem::path dataset_;
   std::filesystem::path model_;
+  ScoreOption score_;
   ThresholdOptions threshold_;
   std::filesystem::path montage_ = "outliers.png";
   std::filesystem::path scores_;
@@ -86,6 +88,7 @@ Find::Find(CLI::App& program)
   add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
       ->required()
       ->group("Input");
+  score_.add_to(app());
   threshold_.add_to(app());
   add_file(app(), "--montage", montage_, "Picture of the outliers and their reconstructions: .png")
       ->capture_default_str()
@@ -136,11 +139,13 @@ void Find::check_scores(std::span<const float> scores) const {
 }
 
 Found Find::compute(const Console& console, Engine& engine, const ModelFile& model,
-                    const Dataset& dataset, const Threshold& threshold) const {
+                    const ScoreRule& rule, const Dataset& dataset,
+                    const Threshold& threshold) const {
   print_device(console, engine);
   const ImageView pixels = dataset.images.view();
   const auto images = engine.upload(pixels, printable(dataset_));
   const auto network = engine.network(model.architecture, model.weights);
+  network->score_by(rule);
   Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}, {}};
   {
     ScoringReporter reporter(progress_style(compute_.progress));
@@ -221,11 +226,12 @@ ExitCode Find::run(const Console& console) {
   console.info("loading autoencoder and image data...",
                fmt::format("{}  {}", printable(model_), printable(dataset_)));
   const ModelFile model = read_model(model_);
-  const Threshold threshold = threshold_.choose(model, model_);
+  const ScoreRule rule = score_.choose(model, console);
+  const Threshold threshold = threshold_.choose(model, model_, rule);
   const Dataset dataset = read_dataset(dataset_);
   check_fit(model, dataset);
   const Found found = device.run(
-      [&](Engine& engine) { return compute(console, engine, model, dataset, threshold); });
+      [&](Engine& engine) { return compute(console, engine, model, rule, dataset, threshold); });
 
   // The last moment to stop with nothing written; from here on everything is.
   throw_if_interrupted();
