@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/cpu/dense.h"
+#include "engine/trim.h"
 
 namespace oddity::cpu {
 
@@ -129,7 +130,6 @@ void Training::backward() {
   }
 }
 
-/// Gives the images with the highest losses for their variation no share.
 void Training::trim(const Trimming& trimming) {
   const int64_t size = plan_.architecture.image().size();
   for_blocks(
@@ -150,8 +150,7 @@ void Training::trim(const Trimming& trimming) {
   };
   // A stable order, the same on every machine: of equal ones the earlier goes.
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return odd(a) > odd(b); });
-  const auto trimmed = static_cast<int64_t>(std::ceil(trimming.share * static_cast<double>(n_)));
-  const int64_t left_out = std::min(trimmed, n_ - 1);
+  const int64_t left_out = images_left_out(trimming.share, n_);
   std::fill_n(shares_.begin(), n_, 1.0f / static_cast<float>(n_ - left_out));
   for (int64_t k = 0; k < left_out; ++k) shares_[order[static_cast<size_t>(k)]] = 0;
 }
@@ -160,7 +159,8 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
                       const Trimming& trimming, Parameters& parameters) {
   forward(images, n, parameters);
   std::fill_n(shares_.begin(), n_, 1.0f / static_cast<float>(n_));
-  if (trimming.share > 0) trim(trimming);
+  trimmed_ = trimming.share > 0;
+  if (trimmed_) trim(trimming);
   backward();
   update(learning_rate);
 

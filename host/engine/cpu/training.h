@@ -74,7 +74,11 @@ class Training {
                   const std::function<void(size_t)>& extra);
   void forward_stage(size_t stage, const Block& block, int thread);
   void middle(const Block& block, int thread);
+  /// The last stage's output, normalised, to scratch.last_in.
+  void last_input(int64_t image, Scratch& scratch);
+  /// That, and the image's logits.
   void last_logits(int64_t image, Scratch& scratch);
+  /// All logits, and then no share for the images whose losses are highest for their variation.
   void trim(const Trimming& trimming);
   void last(const Block& block, int thread);
   void backward_stage(size_t stage, const Block& block, int thread);
@@ -115,6 +119,7 @@ class Training {
   std::vector<float> shares_;  // that each image's loss has in what is minimised
 
   // Of the step under way.
+  bool trimmed_ = false;  // so that the logits are there before the way back
   const Selection* images_ = nullptr;
   Parameters* parameters_ = nullptr;
   int64_t n_ = 0, block_images_ = 0, blocks_ = 0;

@@ -6,14 +6,17 @@
 
 namespace oddity::cpu {
 
-/// The last stage's output, normalised, to scratch.last_in, and an image's logits.
-void Training::last_logits(int64_t image, Scratch& scratch) {
+void Training::last_input(int64_t image, Scratch& scratch) {
   const size_t index = plan_.stages.size() - 1;
+  kernels_.affine(inside_of(plan_.last_in, plan_.last_vectors), activation(index, image),
+                  scale(index), shift(index), scratch.last_in.get() + plan_.last_in.origin());
+}
+
+void Training::last_logits(int64_t image, Scratch& scratch) {
   const float* const weights = parameters_->weights.get();
-  const Pixels pixels = inside_of(plan_.last_in, plan_.last_vectors);
-  kernels_.affine(pixels, activation(index, image), scale(index), shift(index),
-                  scratch.last_in.get() + plan_.last_in.origin());
-  kernels_.conv_to_pixels(pixels, scratch.last_in.get(), weights + plan_.last_kernel,
+  last_input(image, scratch);
+  kernels_.conv_to_pixels(inside_of(plan_.last_in, plan_.last_vectors), scratch.last_in.get(),
+                          weights + plan_.last_kernel,
                           weights + plan_.last_bias, plan_.architecture.depth,
                           logits_.get() + image * plan_.architecture.image().size());
 }
@@ -43,7 +46,11 @@ void Training::last(const Block& block, int thread) {
   window.g_offset[0] = in.origin();
   for (int64_t i = block.begin; i < block.end; ++i) {
     const int64_t image = i * plan_.architecture.image().size();
-    last_logits(i, scratch);
+    if (trimmed_) {
+      last_input(i, scratch);  // the logits are there
+    } else {
+      last_logits(i, scratch);
+    }
     float* logit_gradient = last_delta_.get() + i * delta.size();
     float* inside = logit_gradient + delta.origin();
     losses_[static_cast<size_t>(i)] = kernels_.reconstruction_gradient(
