@@ -19,8 +19,9 @@ __device__ __forceinline__ float oddness(const TrimLosses& losses, const uint32_
 /// Grid: `chunks` blocks an image, four numbers a thread. Each finds the image's rank by itself:
 /// a batch has few images, and so nothing is handed from block to block.
 __global__ void __launch_bounds__(kFlatThreads)
-    trim_kernel(TrimLosses losses, PixelBatch batch, const float* variations, int64_t left_out,
-                float scale, TrimGradients gradients, int64_t chunks, bool aligned) {
+    trim_gradients_kernel(TrimLosses losses, PixelBatch batch, const float* variations,
+                          int64_t left_out, float scale, TrimGradients gradients, int64_t chunks,
+                          bool aligned) {
   SHARED_ARRAY(int, scratch, [kWarp]);
   const int64_t image = blockIdx.x / chunks;
   const int64_t chunk = blockIdx.x % chunks;
@@ -55,8 +56,9 @@ void trim_gradients(cudaStream_t stream, const TrimLosses& losses, const PixelBa
                     const float* variations, int64_t left_out, const TrimGradients& gradients) {
   const int64_t chunks = blocks_for(gradients.size, 4 * kFlatThreads);
   const double scale = double(losses.images) / double(losses.images - left_out);
-  launch(trim_kernel, {.grid = losses.images * chunks, .block = kFlatThreads, .stream = stream},
-         losses, batch, variations, left_out, float(scale), gradients, chunks,
+  launch(trim_gradients_kernel,
+         {.grid = losses.images * chunks, .block = kFlatThreads, .stream = stream}, losses, batch,
+         variations, left_out, float(scale), gradients, chunks,
          gradients.size % 4 == 0 && all_aligned(gradients.dx));
 }
 

@@ -9,7 +9,7 @@ namespace oddity {
 double total_variation(std::span<const float> x, const ImageShape& shape) {
   const auto row = static_cast<size_t>(shape.width * shape.channels);
   const auto step = static_cast<size_t>(shape.channels);
-  double sum = 1e-3;
+  double sum = kLeastVariation;
   for (size_t begin = 0; begin < x.size(); begin += row) {
     for (size_t i = begin; i < begin + row; ++i) {
       const auto value = static_cast<double>(x[i]);

@@ -7,6 +7,7 @@
 #include "data/variation.h"
 #include "engine/engine_test.h"
 #include "engine/reference_network.h"
+#include "support/robust_reference.h"
 #include "support/test_images.h"
 
 namespace oddity::test {
@@ -17,45 +18,20 @@ constexpr uint64_t kSeed = 51;
 const Architecture kOdd = conv_autoencoder(12, 20, 3, {3, 5}, 7);
 const Architecture kGray = conv_autoencoder(28, 28, 1, {4}, 3);
 
-/// Mean of the squares of the smoothed residual.
-double blurred_error(const std::vector<double>& x, const std::vector<float>& y, size_t image,
-                     const ImageShape& shape) {
-  const auto size = static_cast<size_t>(shape.size());
-  const auto residual = [&](int64_t row, int64_t column, int64_t channel) {
-    if (row < 0 || row >= shape.height || column < 0 || column >= shape.width) return 0.0;
-    const auto at =
-        image * size + static_cast<size_t>((row * shape.width + column) * shape.channels + channel);
-    return x[at] - static_cast<double>(y[at]);
-  };
-  constexpr double kWeights[3] = {1, 2, 1};
-  double sum = 0;
-  for (int64_t row = 0; row < shape.height; ++row) {
-    for (int64_t column = 0; column < shape.width; ++column) {
-      for (int64_t channel = 0; channel < shape.channels; ++channel) {
-        double b = 0;
-        for (int64_t i = -1; i <= 1; ++i) {
-          for (int64_t j = -1; j <= 1; ++j) {
-            b += kWeights[i + 1] * kWeights[j + 1] / 16 * residual(row + i, column + j, channel);
-          }
-        }
-        sum += b * b;
-      }
-    }
-  }
-  return sum / static_cast<double>(size);
-}
-
 std::vector<double> unit_values(const TestImages<uint8_t>& images) {
   std::vector<double> values;
   for (const uint8_t pixel : images.pixels) values.push_back(static_cast<double>(unit(pixel)));
   return values;
 }
 
-double variation_of(const std::vector<double>& x, size_t image, const ImageShape& shape) {
+std::vector<float> image_of(const std::vector<double>& x, size_t image, const ImageShape& shape) {
   const auto size = static_cast<size_t>(shape.size());
-  const std::vector<float> floats(x.begin() + static_cast<ptrdiff_t>(image * size),
-                                  x.begin() + static_cast<ptrdiff_t>((image + 1) * size));
-  return total_variation(floats, shape);
+  return {x.begin() + static_cast<ptrdiff_t>(image * size),
+          x.begin() + static_cast<ptrdiff_t>((image + 1) * size)};
+}
+
+double variation_of(const std::vector<double>& x, size_t image, const ImageShape& shape) {
+  return total_variation(image_of(x, image, shape), shape);
 }
 
 // What is smoothed are differences of numbers near 1, each rounded by 6e-8, and the smallest scores
@@ -74,8 +50,9 @@ TEST_P(EngineTest, RobustScoresAreThoseOfTheReconstructions) {
     network->score_by({.kind = ScoreKind::robust, .variation_floor = floor});
     std::vector<double> expected;
     for (size_t i = 0; i < 9; ++i) {
-      expected.push_back(blurred_error(x, y, i, architecture.image()) /
-                         std::max(floor, variation_of(x, i, architecture.image())));
+      const auto size = static_cast<size_t>(architecture.image().size());
+      expected.push_back(robust_score(image_of(x, i, architecture.image()),
+                                      {y.data() + i * size, size}, architecture.image(), floor));
     }
     EXPECT_TRUE(all_near(scores(*network, *images), expected, {.relative = 1e-5}));
     // And back; evaluate() has never been anything else.

@@ -10,6 +10,7 @@
 #include "kernels/device_array.h"
 #include "kernels/kernel_case.h"
 #include "support/near.h"
+#include "support/robust_reference.h"
 #include "support/test_images.h"
 #include "variation.h"
 
@@ -54,30 +55,6 @@ class RobustErrorTest : public testing::TestWithParam<ImageSet> {
     }
     return x;
   }
-  double expected(const std::vector<float>& x, const float* y, double floor) const {
-    double sum = 0;
-    const auto residual = [&](int64_t row, int64_t column, int64_t channel) {
-      if (row < 0 || row >= shape().height || column < 0 || column >= shape().width) return 0.0;
-      const auto at =
-          static_cast<size_t>((row * shape().width + column) * shape().channels + channel);
-      return static_cast<double>(x[at]) - static_cast<double>(y[at]);
-    };
-    for (int64_t row = 0; row < shape().height; ++row) {
-      for (int64_t column = 0; column < shape().width; ++column) {
-        for (int64_t channel = 0; channel < shape().channels; ++channel) {
-          double b = 0;
-          for (int64_t i = -1; i <= 1; ++i) {
-            for (int64_t j = -1; j <= 1; ++j) {
-              const auto weight = static_cast<double>((2 - std::abs(i)) * (2 - std::abs(j))) / 16;
-              b += weight * residual(row + i, column + j, channel);
-            }
-          }
-          sum += b * b;
-        }
-      }
-    }
-    return sum / static_cast<double>(size()) / std::max(total_variation(x, shape()), floor);
-  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Shapes, RobustErrorTest,
@@ -108,7 +85,8 @@ TEST_P(RobustErrorTest, IsTheFormula) {
         floor, errors.data());
     std::vector<double> all;
     for (size_t i = 0; i < images(); ++i) {
-      all.push_back(expected(units(order[i]), y.data() + i * size(), static_cast<double>(floor)));
+      all.push_back(test::robust_score(units(order[i]), {y.data() + i * size(), size()}, shape(),
+                                       static_cast<double>(floor)));
     }
     EXPECT_TRUE(test::all_near(errors.download(), all, kTolerance)) << floor;
   }
