@@ -172,7 +172,7 @@ Json Export::write_onnx(const Console& console, const ModelFile& model) const {
   json["opset"] = kOnnxOpset;
   json["ir_version"] = kOnnxIrVersion;
   json["input_type"] = name_of(input_type(model));
-  json["score"] = name_of(rule.kind);
+  json["score_rule"] = name_of(rule.kind);
   json["threshold"] = value ? Json(*value) : Json();
   json["threshold_origin"] = threshold ? Json(name_of(threshold->origin)) : Json();
   json["preprocessing"] = oddity::describe(preprocessing);

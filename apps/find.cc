@@ -48,6 +48,7 @@ std::vector<size_t> highest(std::vector<size_t> outliers, std::span<const float>
 struct Found {
   DeviceInfo device;
   Threshold threshold;
+  ScoreRule rule;
   std::vector<float> scores;     // of the whole data set
   std::vector<size_t> outliers;  // their positions
   Reconstructions shown;         // the outliers, of very many the highest
@@ -146,7 +147,7 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
   const auto images = engine.upload(pixels, printable(dataset_));
   const auto network = engine.network(model.architecture, model.weights);
   network->score_by(rule);
-  Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}, {}};
+  Found found{engine.info(), threshold, rule, std::vector<float>(dataset.size()), {}, {}, {}};
   {
     ScoringReporter reporter(progress_style(compute_.progress));
     const auto scores = network->score(*images, {0, dataset.size()}, reporter,
@@ -166,7 +167,8 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
   }
   found.shown = reconstruct(*network, *images, pixels, highest(found.outliers, found.scores));
   if (report_.wants_images()) {
-    found.report = begin_report({dataset_.string(), model_, model, found.device, found.threshold});
+    found.report =
+        begin_report({dataset_.string(), model_, model, found.device, found.threshold, rule});
     add_images(found.report, report_, *network, *images, dataset, found.scores);
   }
   return found;
@@ -202,6 +204,7 @@ void Find::print_json(const Console& console, const Dataset& dataset, const Foun
       {"device", {{"name", found.device.name}, {"details", found.device.details}}},
       {"images", dataset.size()},
       {"shape", {shape.height, shape.width, shape.channels}},
+      {"score_rule", name_of(found.rule.kind)},
       {"threshold", found.threshold.value},
       {"threshold_origin", name_of(found.threshold.origin)},
       {"threshold_parameter", nullptr},

@@ -360,8 +360,8 @@ ExitCode Score::run(const Console& console) {
   std::error_code ignored;  // where it cannot be made, writing says so
   fs::create_directories(output_.parent_path(), ignored);
   const ScoreSummary summary = write_table(console, journal, threshold);
-  write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold}, preprocessing,
-                 exact, journal, device.engine(), *network);
+  write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold, rule},
+                 preprocessing, exact, journal, device.engine(), *network);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const auto record = score_record(identity, info, summary, progress, seconds);

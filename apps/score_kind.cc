@@ -18,9 +18,8 @@ ScoreRule ScoreOption::choose(const ModelFile& model, const Console& console) co
   if (kind_.empty() || kind_ == name_of(rule.kind)) return rule;
   if (kind_ == name_of(ScoreKind::mse)) return {};
   console.warning(
-      "--score robust: the model keeps no total variation of its training images, as those of "
-      "train "
-      "--robust do: images that show almost nothing may come out odd");
+      "--score robust: the model does not know the total variation of its training images, as "
+      "models of train --robust do: images that show almost nothing may come out odd");
   rule.kind = ScoreKind::robust;
   return rule;
 }

@@ -67,9 +67,10 @@ std::string run_identity(const ModelFile& model, const std::vector<std::filesyst
       {"device", device.name.substr(0, device.name.find(':'))},
       {"precision", name_of(device.precision)},
       {"scores", name_of(device.scores)},
-      {"score", name_of(rule.kind)},
+      {"score_rule", name_of(rule.kind)},
       {"images", inputs},
   };
+  if (rule.kind == ScoreKind::robust) identity["variation_floor"] = rule.variation_floor;
   if (device.scores == Precision::automatic && exact.from == ExactScores::From::threshold) {
     identity["exact_from"] = exact.threshold;
   }

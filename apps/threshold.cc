@@ -278,8 +278,7 @@ Threshold ThresholdOptions::choose(const ModelFile& model, const std::filesystem
   if (fail_on_outliers_) {
     throw ArgumentError(
         "--fail-on-outliers: {} stores no threshold of this score, and a quantile of this run "
-        "would "
-        "always trip: give --threshold",
+        "would always trip: give --threshold",
         printable(model_path));
   }
   return {.origin = Origin::default_quantile, .parameter = kDefaultQuantile};

@@ -42,6 +42,7 @@ constexpr double kThresholdQuantile = 0.999;
 constexpr int64_t kRobustEpochs = 8;
 constexpr double kRobustTrim = 0.06;
 constexpr double kTrimPerContamination = 2;
+constexpr double kMostTrim = 0.5;        // by default: what most images are is not odd
 constexpr double kVariationFloor = 0.1;  // of the median of the training images
 constexpr size_t kShownImages = 10;
 /// Of Philox: apart from the streams of the initial weights (0 …) and of the epochs (2^32 …).
@@ -105,7 +106,7 @@ class Train final : public Command {
   double drawn_contamination() const;
   /// What the trained model scores by.
   ScoreRule score_rule_of(const Dataset& dataset) const;
-  ModelRecord make_record(const Dataset& dataset, const History& history,
+  ModelRecord make_record(const ScoreRule& rule, const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
   Outputs outputs_;
@@ -280,8 +281,8 @@ ScoreRule Train::score_rule_of(const Dataset& dataset) const {
           .variation_floor = kVariationFloor * median_variation(dataset.images.view())};
 }
 
-ModelRecord Train::make_record(const Dataset& dataset, const History& history,
-                               std::vector<float> scores) const {
+ModelRecord Train::make_record(const ScoreRule& rule, const Dataset& dataset,
+                               const History& history, std::vector<float> scores) const {
   ModelRecord record;
   record.version = ODDITY_VERSION;
   const PixelType type = dataset.images.type();
@@ -294,7 +295,7 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
     record.loss.push_back(epoch.loss);
     record.validation_loss.push_back(epoch.validation_loss);
   }
-  record.score = score_rule_of(dataset);
+  record.score = rule;
   record.trim = training_.trim;
   record.threshold_quantile = kThresholdQuantile;
   record.threshold = quantile(scores, kThresholdQuantile);
@@ -336,19 +337,20 @@ Trained Train::compute(const Console& console, Engine& engine, const LoadedTrain
 
   ScoringReporter scoring(style);
   std::vector<float> scores(dataset.size());
-  network->score_by(score_rule_of(dataset));
+  const ScoreRule rule = score_rule_of(dataset);
+  network->score_by(rule);
   network->score(*images, {0, dataset.size()}, scoring)->download(scores);
   trained.shown =
       reconstruct(*network, *images, pixels, draw_positions(split.validation, training_.seed));
-  trained.model = {architecture, network->weights(), make_record(dataset, trained.history, scores),
-                   ""};
+  trained.model = {architecture, network->weights(),
+                   make_record(rule, dataset, trained.history, scores), ""};
   if (report_.wants_images()) {
     const Threshold threshold{.origin = Threshold::Origin::quantile,
                               .value = trained.model.record->threshold,
                               .parameter = kThresholdQuantile,
                               .training_scores = scores.size()};
     trained.report =
-        begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
+        begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold, rule});
     trained.report.training_scores = {};  // they are this run's own
     trained.report.problems = data.problems;
     add_images(trained.report, report_, *network, *images, dataset, scores);
@@ -401,7 +403,8 @@ ExitCode Train::run(const Console& console) {
   training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
   if (robust_ && epochs_option_->count() == 0) training_.epochs = kRobustEpochs;
   if (robust_ && trim_option_->count() == 0) {
-    training_.trim = std::max(kRobustTrim, drawn_contamination() * kTrimPerContamination);
+    training_.trim =
+        std::clamp(drawn_contamination() * kTrimPerContamination, kRobustTrim, kMostTrim);
   }
   check_options();
   TrainingCheckpoint checkpoint(outputs_.model, {resume_, compute_.force});

@@ -311,7 +311,7 @@ void add_metadata(onnx::ModelProto& model, const ModelFile& from,
   add_metadata(model, "weights", hash_of(from.weights));
   add_metadata(model, "preprocessing",
                describe(from.record ? from.record->preprocessing : Preprocessing{}));
-  add_metadata(model, "score", std::string(name_of(rule.kind)));
+  add_metadata(model, "score_rule", std::string(name_of(rule.kind)));
   if (!threshold) return;
   add_metadata(model, "threshold", shortest(threshold->value));
   add_metadata(model, "threshold_origin", threshold->origin);

@@ -89,12 +89,12 @@ TEST(OnnxModel, TakesThePixelsThatTheModelWasTrainedOn) {
 TEST(OnnxModel, SaysWhatIsNotInTheGraph) {
   ModelFile model = small_model();
   EXPECT_THAT(parse_onnx(onnx_model(model, {})).metadata,
-              ElementsAre(Pair("preprocessing", "none"), Pair("score", "mse"),
+              ElementsAre(Pair("preprocessing", "none"), Pair("score_rule", "mse"),
                           Pair("weights", hash_of(model.weights))));
   model.record->preprocessing = {.resize = ImageSize{4, 8}, .crop = true};
   EXPECT_THAT(
       parse_onnx(onnx_model(model, OnnxThreshold{0.1, "a test"}, {ScoreKind::robust, 2})).metadata,
-      ElementsAre(Pair("preprocessing", "crop, resize to 4x8"), Pair("score", "robust"),
+      ElementsAre(Pair("preprocessing", "crop, resize to 4x8"), Pair("score_rule", "robust"),
                   Pair("threshold", "0.1"), Pair("threshold_origin", "a test"),
                   Pair("weights", hash_of(model.weights))));
 }
