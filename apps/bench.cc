@@ -38,6 +38,7 @@
 #include "interrupt.h"
 #include "options.h"
 #include "reporters.h"
+#include "score_kind.h"
 
 namespace oddity {
 namespace {
@@ -250,6 +251,7 @@ Costs Bench::run_stages(Engine& engine, const ModelFile& model,
   }
 
   const auto network = engine.network(model.architecture, model.weights);
+  network->score_by(score_rule(model));
   Cost upload;
   Cost compute;
   std::vector<ScoreRow> rows;
@@ -290,6 +292,7 @@ Costs Bench::run_stages(Engine& engine, const ModelFile& model,
 Cost Bench::run_all(Engine& engine, const ModelFile& model, const Preprocessing& preprocessing) {
   const Scratch scratch;
   const auto network = engine.network(model.architecture, model.weights);
+  network->score_by(score_rule(model));
   return measure([&] {
     Journal journal = Journal::create(scratch / "journal", "bench", false);
     const auto stream = open_pipeline(source(), {.preprocessing = preprocessing,

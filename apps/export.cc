@@ -20,6 +20,7 @@
 #include "options.h"
 #include "paths.h"
 #include "reporters.h"
+#include "score_kind.h"
 #include "terminal.h"
 #include "threshold.h"
 
@@ -39,12 +40,13 @@ class Export final : public Command {
 
  private:
   void check() const;
-  std::optional<Threshold> choose_threshold(const ModelFile& model) const;
+  std::optional<Threshold> choose_threshold(const ModelFile& model, const ScoreRule& rule) const;
   Json write_onnx(const Console& console, const ModelFile& model) const;
   Json write_keras(const Console& console, const ModelFile& model) const;
   Json describe(const ModelFile& model) const;
 
   fs::path model_;
+  ScoreOption score_;
   std::string to_;
   fs::path output_;
   double threshold_ = 0;
@@ -58,6 +60,7 @@ Export::Export(CLI::App& program)
   add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
       ->required()
       ->group("Input");
+  score_.add_to(app());
   app()
       .add_option("--to", to_, "What to write: onnx, or keras (.h5 for every Keras, .keras for 3)")
       ->type_name("FORMAT")
@@ -103,10 +106,11 @@ void Export::check() const {
               {{{"--output", output_}, compute_.force ? Overwrite::replace : Overwrite::refuse}});
 }
 
-std::optional<Threshold> Export::choose_threshold(const ModelFile& model) const {
+std::optional<Threshold> Export::choose_threshold(const ModelFile& model,
+                                                  const ScoreRule& rule) const {
   using Origin = Threshold::Origin;
   if (*threshold_option_) return Threshold{.origin = Origin::option, .value = threshold_};
-  if (!model.record) return std::nullopt;
+  if (!model.record || model.record->score.kind != rule.kind) return std::nullopt;
   return Threshold{Origin::model, model.record->threshold, model.record->threshold_quantile};
 }
 
@@ -122,7 +126,8 @@ Json Export::describe(const ModelFile& model) const {
 }
 
 Json Export::write_onnx(const Console& console, const ModelFile& model) const {
-  const std::optional<Threshold> threshold = choose_threshold(model);
+  const ScoreRule rule = score_.choose(model, console);
+  const std::optional<Threshold> threshold = choose_threshold(model, rule);
   std::optional<OnnxThreshold> stored;
   std::optional<double> value;
   if (threshold) {
@@ -131,7 +136,7 @@ Json Export::write_onnx(const Console& console, const ModelFile& model) const {
     console.info(fmt::format("threshold: {}, {}", shortest(threshold->value), stored->origin));
   } else {
     console.info(
-        fmt::format("{} stores no threshold: there is no output 'outlier' without "
+        fmt::format("{} stores no threshold of this score: there is no output 'outlier' without "
                     "--threshold",
                     printable(model_)));
   }
@@ -144,13 +149,13 @@ Json Export::write_onnx(const Console& console, const ModelFile& model) const {
   Device device(compute_, console);
   print_device(console, device.engine());
   AtomicFile file(output_);
-  file.write(onnx_model(model, stored));
+  file.write(onnx_model(model, stored, rule));
   // Read back, so that what is verified is what the disk has.
   const std::string bytes = read_file(file.temporary(), kMaxOnnxFile);
   const OnnxDifference difference = device.run([&](Engine& engine) {
     try {
       ScoringReporter stoppable(ProgressStyle::none);
-      return verify_onnx(bytes, model, value, engine, stoppable);
+      return verify_onnx(bytes, model, value, engine, stoppable, rule);
     } catch (const Interrupted&) {
       throw;
     } catch (const Error& error) {
@@ -167,6 +172,7 @@ Json Export::write_onnx(const Console& console, const ModelFile& model) const {
   json["opset"] = kOnnxOpset;
   json["ir_version"] = kOnnxIrVersion;
   json["input_type"] = name_of(input_type(model));
+  json["score_rule"] = name_of(rule.kind);
   json["threshold"] = value ? Json(*value) : Json();
   json["threshold_origin"] = threshold ? Json(name_of(threshold->origin)) : Json();
   json["preprocessing"] = oddity::describe(preprocessing);

@@ -27,6 +27,7 @@
 #include "reconstructions.h"
 #include "report_page.h"
 #include "reporters.h"
+#include "score_kind.h"
 #include "threshold.h"
 
 namespace oddity {
@@ -47,6 +48,7 @@ std::vector<size_t> highest(std::vector<size_t> outliers, std::span<const float>
 struct Found {
   DeviceInfo device;
   Threshold threshold;
+  ScoreRule rule;
   std::vector<float> scores;     // of the whole data set
   std::vector<size_t> outliers;  // their positions
   Reconstructions shown;         // the outliers, of very many the highest
@@ -63,13 +65,14 @@ class Find final : public Command {
   void check_fit(const ModelFile& model, const Dataset& dataset) const;
   void check_scores(std::span<const float> scores) const;
   Found compute(const Console& console, Engine& engine, const ModelFile& model,
-                const Dataset& dataset, const Threshold& threshold) const;
+                const ScoreRule& rule, const Dataset& dataset, const Threshold& threshold) const;
   /// Draws the outliers; no picture where there are none.
   void draw(const Console& console, const Found& found) const;
   void print_json(const Console& console, const Dataset& dataset, const Found& found) const;
 
   std::filesystem::path dataset_;
   std::filesystem::path model_;
+  ScoreOption score_;
   ThresholdOptions threshold_;
   std::filesystem::path montage_ = "outliers.png";
   std::filesystem::path scores_;
@@ -86,6 +89,7 @@ Find::Find(CLI::App& program)
   add_file(app(), "-m,--model", model_, "The autoencoder: a Keras or Oddity model file")
       ->required()
       ->group("Input");
+  score_.add_to(app());
   threshold_.add_to(app());
   add_file(app(), "--montage", montage_, "Picture of the outliers and their reconstructions: .png")
       ->capture_default_str()
@@ -136,12 +140,14 @@ void Find::check_scores(std::span<const float> scores) const {
 }
 
 Found Find::compute(const Console& console, Engine& engine, const ModelFile& model,
-                    const Dataset& dataset, const Threshold& threshold) const {
+                    const ScoreRule& rule, const Dataset& dataset,
+                    const Threshold& threshold) const {
   print_device(console, engine);
   const ImageView pixels = dataset.images.view();
   const auto images = engine.upload(pixels, printable(dataset_));
   const auto network = engine.network(model.architecture, model.weights);
-  Found found{engine.info(), threshold, std::vector<float>(dataset.size()), {}, {}, {}};
+  network->score_by(rule);
+  Found found{engine.info(), threshold, rule, std::vector<float>(dataset.size()), {}, {}, {}};
   {
     ScoringReporter reporter(progress_style(compute_.progress));
     const auto scores = network->score(*images, {0, dataset.size()}, reporter,
@@ -161,7 +167,8 @@ Found Find::compute(const Console& console, Engine& engine, const ModelFile& mod
   }
   found.shown = reconstruct(*network, *images, pixels, highest(found.outliers, found.scores));
   if (report_.wants_images()) {
-    found.report = begin_report({dataset_.string(), model_, model, found.device, found.threshold});
+    found.report =
+        begin_report({dataset_.string(), model_, model, found.device, found.threshold, rule});
     add_images(found.report, report_, *network, *images, dataset, found.scores);
   }
   return found;
@@ -197,6 +204,7 @@ void Find::print_json(const Console& console, const Dataset& dataset, const Foun
       {"device", {{"name", found.device.name}, {"details", found.device.details}}},
       {"images", dataset.size()},
       {"shape", {shape.height, shape.width, shape.channels}},
+      {"score_rule", name_of(found.rule.kind)},
       {"threshold", found.threshold.value},
       {"threshold_origin", name_of(found.threshold.origin)},
       {"threshold_parameter", nullptr},
@@ -221,11 +229,12 @@ ExitCode Find::run(const Console& console) {
   console.info("loading autoencoder and image data...",
                fmt::format("{}  {}", printable(model_), printable(dataset_)));
   const ModelFile model = read_model(model_);
-  const Threshold threshold = threshold_.choose(model, model_);
+  const ScoreRule rule = score_.choose(model, console);
+  const Threshold threshold = threshold_.choose(model, model_, rule);
   const Dataset dataset = read_dataset(dataset_);
   check_fit(model, dataset);
   const Found found = device.run(
-      [&](Engine& engine) { return compute(console, engine, model, dataset, threshold); });
+      [&](Engine& engine) { return compute(console, engine, model, rule, dataset, threshold); });
 
   // The last moment to stop with nothing written; from here on everything is.
   throw_if_interrupted();

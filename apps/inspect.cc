@@ -77,7 +77,10 @@ Json describe(const ModelRecord& record) {
                {"threshold", record.threshold},
                {"threshold_quantile", record.threshold_quantile},
                {"training_scores", record.training_scores.size()},
-               {"preprocessing", describe(record.preprocessing)}};
+               {"preprocessing", describe(record.preprocessing)},
+               {"score_rule", name_of(record.score.kind)},
+               {"variation_floor", record.score.variation_floor},
+               {"trim", record.trim}};
   return json;
 }
 
@@ -229,6 +232,14 @@ void print_model(const Console& console, const Json& json) {
                                      shortest(record["threshold"].get<double>()),
                                      shortest(record["threshold_quantile"].get<double>()),
                                      with_thousands(record["training_scores"].get<int64_t>())));
+  std::string rule = record["score_rule"].get<std::string>();
+  if (const auto floor = record["variation_floor"].get<double>(); floor > 0) {
+    rule += fmt::format(", variation at least {}", shortest(floor));
+  }
+  table.row("score", rule);
+  if (const auto trim = record["trim"].get<double>(); trim > 0) {
+    table.row("trim", fmt::format("{} of each batch gave no gradient", shortest(trim)));
+  }
 }
 
 void print_pixels(const Table& table, const Json& json) {

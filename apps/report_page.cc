@@ -102,6 +102,7 @@ Report begin_report(const ReportSubject& subject) {
   Report report;
   report.title = subject.title;
   report.version = ODDITY_VERSION;
+  report.score_rule = subject.rule.kind;
   report.threshold = subject.threshold.value;
   report.threshold_origin = describe(subject.threshold);
   report.why_none = why_none(subject.threshold);
@@ -121,7 +122,9 @@ Report begin_report(const ReportSubject& subject) {
   }
   if (subject.model.record) {
     const ModelRecord& record = *subject.model.record;
-    report.training_scores = histogram_of(record.training_scores);
+    if (record.score.kind == subject.rule.kind) {
+      report.training_scores = histogram_of(record.training_scores);
+    }
     report.loss = record.loss;
     report.validation_loss = record.validation_loss;
     if (!record.preprocessing.empty()) {

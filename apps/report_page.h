@@ -56,6 +56,7 @@ struct ReportSubject {
   const ModelFile& model;
   DeviceInfo device;
   Threshold threshold;
+  ScoreRule rule;
 };
 Report begin_report(const ReportSubject& subject);
 

@@ -30,6 +30,7 @@
 #include "report_page.h"
 #include "reporters.h"
 #include "score_images.h"
+#include "score_kind.h"
 #include "score_record.h"
 #include "threshold.h"
 
@@ -75,6 +76,7 @@ class Score final : public Command {
   fs::path output_;
   ImageInputs inputs_;
   ReportOptions report_;
+  ScoreOption score_;
   ThresholdOptions threshold_;
   bool resume_ = false;
   bool json_ = false;
@@ -99,6 +101,7 @@ Score::Score(CLI::App& program)
       .add_flag("--resume", resume_,
                 "Go on with a run that was cut short; starts one where there is none")
       ->group("Output");
+  score_.add_to(app());
   threshold_.add_to(app());
   add_compute_options(app(), compute_);
   add_config(app(), compute_.config);
@@ -322,12 +325,14 @@ ExitCode Score::run(const Console& console) {
   Device device(compute_, console);
   console.info("loading autoencoder...", printable(model_));
   const ModelFile model = read_model(model_);
-  const Threshold threshold = threshold_.choose(model, model_);
+  const ScoreRule rule = score_.choose(model, console);
+  const Threshold threshold = threshold_.choose(model, model_, rule);
   const Preprocessing preprocessing = inputs_.choose(model, model_);
   if (!preprocessing.empty()) console.info("preprocessing images...", describe(preprocessing));
   // A device that fails at all fails here, where the CPU can still take over.
   const auto network = device.run([&](Engine& engine) {
     auto made = engine.network(model.architecture, model.weights);
+    made->score_by(rule);
     const ImageArray blank(PixelType::u8, model.architecture.image(), 1);
     NoProgress silent;
     made->score(*engine.upload(blank.view()), {0, 1}, silent);
@@ -335,7 +340,8 @@ ExitCode Score::run(const Console& console) {
   });
   const DeviceInfo info = device.engine().info();
   const ExactScores exact = exact_scores(threshold, 0);
-  const std::string identity = run_identity(model, inputs_.paths(), preprocessing, info, exact);
+  const std::string identity =
+      run_identity(model, inputs_.paths(), preprocessing, info, rule, exact);
 
   Earlier earlier = look_for_earlier();
   if (earlier.record) return report_finished(console, *earlier.record, identity, threshold);
@@ -354,8 +360,8 @@ ExitCode Score::run(const Console& console) {
   std::error_code ignored;  // where it cannot be made, writing says so
   fs::create_directories(output_.parent_path(), ignored);
   const ScoreSummary summary = write_table(console, journal, threshold);
-  write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold}, preprocessing,
-                 exact, journal, device.engine(), *network);
+  write_pictures(console, {inputs_.name(), model_, model, info, summary.threshold, rule},
+                 preprocessing, exact, journal, device.engine(), *network);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const auto record = score_record(identity, info, summary, progress, seconds);

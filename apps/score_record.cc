@@ -57,7 +57,7 @@ std::string model_of_table(const std::filesystem::path& output) {
 
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
                          const Preprocessing& preprocessing, const DeviceInfo& device,
-                         const ExactScores& exact) {
+                         const ScoreRule& rule, const ExactScores& exact) {
   Json inputs = Json::array();
   for (const std::filesystem::path& path : images) inputs.push_back(describe_input(path));
   Json identity = {
@@ -67,8 +67,10 @@ std::string run_identity(const ModelFile& model, const std::vector<std::filesyst
       {"device", device.name.substr(0, device.name.find(':'))},
       {"precision", name_of(device.precision)},
       {"scores", name_of(device.scores)},
+      {"score_rule", name_of(rule.kind)},
       {"images", inputs},
   };
+  if (rule.kind == ScoreKind::robust) identity["variation_floor"] = rule.variation_floor;
   if (device.scores == Precision::automatic && exact.from == ExactScores::From::threshold) {
     identity["exact_from"] = exact.threshold;
   }

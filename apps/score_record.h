@@ -31,7 +31,7 @@ std::string model_of_table(const std::filesystem::path& output);
 /// the device scores exactly only what is `exact`.
 std::string run_identity(const ModelFile& model, const std::vector<std::filesystem::path>& images,
                          const Preprocessing& preprocessing, const DeviceInfo& device,
-                         const ExactScores& exact);
+                         const ScoreRule& rule, const ExactScores& exact);
 
 /// Throws Error naming the first thing that differs, and both values; `file` is what `before` is
 /// of.

@@ -259,15 +259,17 @@ void ThresholdOptions::check() const {
   }
 }
 
-Threshold ThresholdOptions::choose(const ModelFile& model,
-                                   const std::filesystem::path& model_path) const {
-  if (const Rule* const rule = asked()) {
-    Threshold threshold{.origin = rule->origin, .value = 0, .parameter = *rule->value};
-    if (rule->origin == Origin::option) return {.origin = Origin::option, .value = *rule->value};
+Threshold ThresholdOptions::choose(const ModelFile& model, const std::filesystem::path& model_path,
+                                   const ScoreRule& rule) const {
+  if (const Rule* const chosen = asked()) {
+    Threshold threshold{.origin = chosen->origin, .value = 0, .parameter = *chosen->value};
+    if (chosen->origin == Origin::option) {
+      return {.origin = Origin::option, .value = *chosen->value};
+    }
     if (!calibration_.empty()) threshold.calibration = read_calibration(calibration_);
     return threshold;
   }
-  if (model.record) {
+  if (model.record && model.record->score.kind == rule.kind) {
     return {.origin = Origin::model,
             .value = model.record->threshold,
             .parameter = model.record->threshold_quantile,
@@ -275,8 +277,8 @@ Threshold ThresholdOptions::choose(const ModelFile& model,
   }
   if (fail_on_outliers_) {
     throw ArgumentError(
-        "--fail-on-outliers: {} stores no threshold, and a quantile of this run would always trip: "
-        "give --threshold",
+        "--fail-on-outliers: {} stores no threshold of this score, and a quantile of this run "
+        "would always trip: give --threshold",
         printable(model_path));
   }
   return {.origin = Origin::default_quantile, .parameter = kDefaultQuantile};

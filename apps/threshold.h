@@ -81,7 +81,9 @@ class ThresholdOptions {
   /// What was asked for, else what the model stores, else quantile .999 of this run. Throws
   /// ArgumentError where that would make --fail-on-outliers trip always, Error where the
   /// calibration cannot be read.
-  Threshold choose(const ModelFile& model, const std::filesystem::path& model_path) const;
+  /// The model's own is of its own score, and not taken for another.
+  Threshold choose(const ModelFile& model, const std::filesystem::path& model_path,
+                   const ScoreRule& rule) const;
 
   bool fail_on_outliers() const { return fail_on_outliers_; }
   /// For check_paths(); may be empty.

@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "data/dataset.h"
 #include "data/unsupervised.h"
+#include "data/variation.h"
 #include "detect/quantile.h"
 #include "device.h"
 #include "engine/engine.h"
@@ -37,6 +38,12 @@ namespace oddity {
 namespace {
 
 constexpr double kThresholdQuantile = 0.999;
+// Of --robust: measured over tasks that nothing else was chosen by.
+constexpr int64_t kRobustEpochs = 8;
+constexpr double kRobustTrim = 0.06;
+constexpr double kTrimPerContamination = 2;
+constexpr double kMostTrim = 0.5;        // by default: what most images are is not odd
+constexpr double kVariationFloor = 0.1;  // of the median of the training images
 constexpr size_t kShownImages = 10;
 /// Of Philox: apart from the streams of the initial weights (0 …) and of the epochs (2^32 …).
 constexpr uint64_t kShownImagesStream = uint64_t{1} << 33;
@@ -95,7 +102,11 @@ class Train final : public Command {
   Trained compute(const Console& console, Engine& engine, const LoadedTrainData& data,
                   const Split& split, const Architecture& architecture,
                   TrainingCheckpoint& checkpoint) const;
-  ModelRecord make_record(const Dataset& dataset, const History& history,
+  /// Share of the images that are known to be odd; 0 where nobody knows.
+  double drawn_contamination() const;
+  /// What the trained model scores by.
+  ScoreRule score_rule_of(const Dataset& dataset) const;
+  ModelRecord make_record(const ScoreRule& rule, const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
   Outputs outputs_;
@@ -106,10 +117,13 @@ class Train final : public Command {
   double validation_share_ = 0.2;
   uint64_t init_seed_ = 42;
   bool resume_ = false;
+  bool robust_ = false;
   ReportOptions report_;
   ComputeOptions compute_;
   std::vector<CLI::Option*> draw_options_;
   CLI::Option* init_seed_option_ = nullptr;
+  CLI::Option* epochs_option_ = nullptr;
+  CLI::Option* trim_option_ = nullptr;
 };
 
 Train::Train(CLI::App& program)
@@ -192,9 +206,9 @@ void Train::add_training() {
   add(app().add_option("--latent-dim", latent_dim_, "Numbers an image is squeezed into"), "N",
       whole_number(1, kMany))
       ->capture_default_str();
-  add(app().add_option("--epochs", training_.epochs, "How often each image is seen"), "N",
-      whole_number(1, kMany))
-      ->capture_default_str();
+  epochs_option_ = add(app().add_option("--epochs", training_.epochs,
+                                        "How often each image is seen [20; with --robust 8]"),
+                       "N", whole_number(1, kMany));
   add(app().add_option("--batch-size", training_.batch_size, "Images a step"), "N",
       whole_number(1, kMany))
       ->capture_default_str();
@@ -204,6 +218,16 @@ void Train::add_training() {
   add(app().add_option("--seed", data_.draw.seed, "Of everything random: data set, split, weights"),
       "SEED", whole_number(0, std::numeric_limits<uint32_t>::max()))
       ->capture_default_str();
+  app()
+      .add_flag(
+          "--robust", robust_,
+          "Find more: in each batch do not learn from the images that are worst for what they "
+          "show, and score by the smoothed error per total variation")
+      ->group("Training");
+  trim_option_ = add(app().add_option("--trim", training_.trim,
+                                      "Share of a batch that --robust does not learn from [.06, or "
+                                      "twice --contam where that is more]"),
+                     "SHARE", number(0, 1, Ends::open));
   init_seed_option_ =
       add(app().add_option("--init-seed", init_seed_,
                            "Of the initial weights and the order of the images alone [--seed]"),
@@ -215,7 +239,14 @@ void Train::add_training() {
       ->group("Training");
 }
 
+double Train::drawn_contamination() const {
+  return data_.images.paths().empty() || data_.draw_asked ? data_.draw.contamination : 0;
+}
+
 void Train::check_options() const {
+  if (!robust_ && trim_option_->count() > 0) {
+    throw ArgumentError("--trim is of --robust: give it, too");
+  }
   check_train_data(data_);
   check_dataset_suffix(outputs_.dataset);
   if (outputs_.model.extension() == ".keras") {
@@ -244,8 +275,14 @@ void Train::check_files(const TrainingCheckpoint& checkpoint) const {
                        {{"--history", outputs_.history}}});
 }
 
-ModelRecord Train::make_record(const Dataset& dataset, const History& history,
-                               std::vector<float> scores) const {
+ScoreRule Train::score_rule_of(const Dataset& dataset) const {
+  if (!robust_) return {};
+  return {.kind = ScoreKind::robust,
+          .variation_floor = kVariationFloor * median_variation(dataset.images.view())};
+}
+
+ModelRecord Train::make_record(const ScoreRule& rule, const Dataset& dataset,
+                               const History& history, std::vector<float> scores) const {
   ModelRecord record;
   record.version = ODDITY_VERSION;
   const PixelType type = dataset.images.type();
@@ -258,6 +295,8 @@ ModelRecord Train::make_record(const Dataset& dataset, const History& history,
     record.loss.push_back(epoch.loss);
     record.validation_loss.push_back(epoch.validation_loss);
   }
+  record.score = rule;
+  record.trim = training_.trim;
   record.threshold_quantile = kThresholdQuantile;
   record.threshold = quantile(scores, kThresholdQuantile);
   record.training_scores = scores_to_keep(std::move(scores));
@@ -298,18 +337,20 @@ Trained Train::compute(const Console& console, Engine& engine, const LoadedTrain
 
   ScoringReporter scoring(style);
   std::vector<float> scores(dataset.size());
+  const ScoreRule rule = score_rule_of(dataset);
+  network->score_by(rule);
   network->score(*images, {0, dataset.size()}, scoring)->download(scores);
   trained.shown =
       reconstruct(*network, *images, pixels, draw_positions(split.validation, training_.seed));
-  trained.model = {architecture, network->weights(), make_record(dataset, trained.history, scores),
-                   ""};
+  trained.model = {architecture, network->weights(),
+                   make_record(rule, dataset, trained.history, scores), ""};
   if (report_.wants_images()) {
     const Threshold threshold{.origin = Threshold::Origin::quantile,
                               .value = trained.model.record->threshold,
                               .parameter = kThresholdQuantile,
                               .training_scores = scores.size()};
     trained.report =
-        begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold});
+        begin_report({data_.name(), outputs_.model, trained.model, engine.info(), threshold, rule});
     trained.report.training_scores = {};  // they are this run's own
     trained.report.problems = data.problems;
     add_images(trained.report, report_, *network, *images, dataset, scores);
@@ -360,6 +401,11 @@ ExitCode Train::run(const Console& console) {
   data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
                                  [](const CLI::Option* option) { return option->count() > 0; });
   training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
+  if (robust_ && epochs_option_->count() == 0) training_.epochs = kRobustEpochs;
+  if (robust_ && trim_option_->count() == 0) {
+    training_.trim =
+        std::clamp(drawn_contamination() * kTrimPerContamination, kRobustTrim, kMostTrim);
+  }
   check_options();
   TrainingCheckpoint checkpoint(outputs_.model, {resume_, compute_.force});
   std::error_code error;

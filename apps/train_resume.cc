@@ -55,6 +55,7 @@ TrainingIdentity training_identity(const Dataset& dataset, const Architecture& a
           {"--latent-dim", fmt::format("{}", architecture.latent_dim)},
           {"--epochs", fmt::format("{}", options.epochs)},
           {"--batch-size", fmt::format("{}", options.batch_size)},
+          {"--trim", shortest(options.trim)},
           {"--lr", shortest(options.learning_rate)}};
 }
 

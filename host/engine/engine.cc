@@ -69,7 +69,7 @@ void check_size(const char* what, size_t given, size_t needed) {
 
 EpochStats Network::train_epoch(const Images& images, std::span<const uint32_t> order,
                                 size_t batch_size, std::span<const double> learning_rates,
-                                Progress& progress) {
+                                Progress& progress, double trim) {
   check_positions(images, order);
   if (batch_size < 1) throw ArgumentError("batch size: at least 1 is needed, not {}", batch_size);
   if (order.empty()) throw Error("an epoch needs at least one image");
@@ -80,7 +80,18 @@ EpochStats Network::train_epoch(const Images& images, std::span<const uint32_t> 
       throw ArgumentError("learning rate: a finite number, not negative, is needed, not {}", rate);
     }
   }
-  return do_train_epoch(images, order, batch_size, learning_rates, progress);
+  if (!(trim >= 0 && trim < 1)) {
+    throw ArgumentError("trim: a share from 0 to below 1 is needed, not {}", trim);
+  }
+  return do_train_epoch(images, order, batch_size, learning_rates, progress, trim);
+}
+
+void Network::score_by(const ScoreRule& rule) {
+  if (!std::isfinite(rule.variation_floor) || rule.variation_floor < 0) {
+    throw ArgumentError("variation floor: a finite number, not negative, is needed, not {}",
+                        rule.variation_floor);
+  }
+  do_score_by(rule);
 }
 
 double Network::evaluate(const Images& images, std::span<const uint32_t> positions) {

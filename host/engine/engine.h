@@ -18,6 +18,7 @@
 #include "core/shape.h"
 #include "data/pixels.h"
 #include "model/architecture.h"
+#include "model/score_rule.h"
 #include "model/weights.h"
 
 namespace oddity {
@@ -156,11 +157,20 @@ class Network {
   /// One epoch of Adam on the mean squared error: the images at `order`, `batch_size` a step, the
   /// last step taking what is left; step k uses learning_rates[k]. Batch normalisation uses the
   /// statistics of each batch and updates the moving ones (momentum .99, biased variance).
+  ///
+  /// With `trim` in (0,1) the ⌈trim · n⌉ images of each batch of n (at most n − 1) give no gradient
+  /// whose loss is highest for their total variation (loss / TV^.75; of equal ones the earlier),
+  /// and the others' is averaged: what is learnt is not what is odd. They still pass through batch
+  /// normalisation and the loss.
   EpochStats train_epoch(const Images& images, std::span<const uint32_t> order, size_t batch_size,
-                         std::span<const double> learning_rates, Progress& progress);
+                         std::span<const double> learning_rates, Progress& progress,
+                         double trim = 0);
   /// Mean over the images at `positions` of their scores, added in float64 in the order given.
   double evaluate(const Images& images, std::span<const uint32_t> positions);
-  /// The score of each image: mean over its H·W·C numbers of (x − reconstruction)², inference mode.
+  /// What scores are from now on; before, they are mean squared errors. evaluate() stays with
+  /// those.
+  void score_by(const ScoreRule& rule);
+  /// The score of each image, in inference mode.
   /// Throws Error where `exact` names a rank that is not below the number of images.
   std::unique_ptr<Scores> score(const Images& images, Range range, Progress& progress,
                                 const ExactScores& exact = {});
@@ -183,7 +193,8 @@ class Network {
  private:
   virtual EpochStats do_train_epoch(const Images&, std::span<const uint32_t> order,
                                     size_t batch_size, std::span<const double> learning_rates,
-                                    Progress&) = 0;
+                                    Progress&, double trim) = 0;
+  virtual void do_score_by(const ScoreRule& rule) = 0;
   virtual double do_evaluate(const Images&, std::span<const uint32_t> positions) = 0;
   virtual std::unique_ptr<Scores> do_score(const Images&, Range, Progress&, const ExactScores&) = 0;
   virtual void do_encode(const Images&, Range, std::span<float> out) = 0;

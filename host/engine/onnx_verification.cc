@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "data/variation.h"
 #include "files/onnx_evaluator.h"
 #include "files/onnx_model.h"
 
@@ -23,9 +24,19 @@ double tolerance(const DeviceInfo& device) {
 }
 
 /// How far scores may be apart where reconstructions are off by `of_pixel`: (e + d)² − e² is
-/// 2ed + d², and the mean of |e| is the root of the score at most. The last term: float32 sums.
-double score_tolerance(double score, double of_pixel) {
-  return 2 * std::sqrt(score) * of_pixel + of_pixel * of_pixel + 1e-5 * score;
+/// 2ed + d², and the mean of |e| is the root of the mean square at most, which a robust score
+/// divides by the variation; smoothing makes no error larger. The last term: float32 sums.
+double score_tolerance(double score, double variation, double of_pixel) {
+  const double square = score * variation;
+  return (2 * std::sqrt(square) * of_pixel + of_pixel * of_pixel) / variation + 1e-5 * score;
+}
+
+/// What a score by the rule divides a mean square by.
+double divisor(const ScoreRule& rule, const ImageView& images, size_t image) {
+  if (rule.kind == ScoreKind::mse) return 1;
+  std::vector<float> x(static_cast<size_t>(images.shape.size()));
+  to_float(images, image, x.data());
+  return std::max(total_variation(x, images.shape), rule.variation_floor);
 }
 
 /// Some for small images, few for large ones: plain loops take a second for a million pixels.
@@ -68,7 +79,7 @@ class Comparison {
       : tolerance_(tolerance), threshold_(threshold) {}
 
   void add(const OnnxResult& file, const std::vector<float>& reconstruction,
-           const std::vector<float>& score, size_t first) {
+           const std::vector<float>& score, const std::vector<double>& variation, size_t first) {
     const size_t count = score.size();
     const size_t size = reconstruction.size() / count;
     for (size_t i = 0; i < reconstruction.size(); ++i) {
@@ -77,7 +88,8 @@ class Comparison {
     }
     for (size_t i = 0; i < count; ++i) {
       compare("the score of", first + i, file.score[i], score[i],
-              score_tolerance(static_cast<double>(score[i]), tolerance_), difference_.score);
+              score_tolerance(static_cast<double>(score[i]), variation[i], tolerance_),
+              difference_.score);
     }
     if (file.outlier.has_value() != threshold_.has_value()) {
       throw Error("the file {} which images are outliers", threshold_ ? "does not say" : "says");
@@ -116,11 +128,13 @@ class Comparison {
 }  // namespace
 
 OnnxDifference verify_onnx(std::string_view bytes, const ModelFile& model,
-                           std::optional<double> threshold, Engine& engine, Progress& progress) {
+                           std::optional<double> threshold, Engine& engine, Progress& progress,
+                           const ScoreRule& rule) {
   const OnnxEvaluator file(bytes);
   const ImageShape shape = model.architecture.image();
   const ImageArray pixels = test_images(input_type(model), shape);
   const auto network = engine.network(model.architecture, model.weights);
+  network->score_by(rule);
   const auto images = engine.upload(pixels.view(), "test images");
   Comparison comparison(tolerance(engine.info()), threshold);
   for (size_t first = 0; first < pixels.size();) {
@@ -132,8 +146,10 @@ OnnxDifference verify_onnx(std::string_view bytes, const ModelFile& model,
     NoProgress nobody;
     network->score(*images, range, nobody)->download(score);
     const ImageView view = pixels.view();
+    std::vector<double> variation;
+    for (size_t i = range.begin; i < range.end; ++i) variation.push_back(divisor(rule, view, i));
     const OnnxResult result = file.run({view.image(first), view.type, shape, range.size()});
-    comparison.add(result, reconstruction, score, first);
+    comparison.add(result, reconstruction, score, variation, first);
     first = range.end;
   }
   return comparison.difference();

@@ -20,9 +20,10 @@ struct OnnxDifference {
 
 /// Runs the file, through OnnxEvaluator, and the model, on the engine, on black, white and random
 /// images, always the same ones. Throws Error where the file is damaged, a reconstruction or score
-/// is further from the engine's than rounding explains, or the file does not flag exactly the
-/// scores at or above the threshold, if there is one.
+/// by the rule is further from the engine's than rounding explains, or the file does not flag
+/// exactly the scores at or above the threshold, if there is one.
 OnnxDifference verify_onnx(std::string_view bytes, const ModelFile& model,
-                           std::optional<double> threshold, Engine& engine, Progress& progress);
+                           std::optional<double> threshold, Engine& engine, Progress& progress,
+                           const ScoreRule& rule = {});
 
 }  // namespace oddity

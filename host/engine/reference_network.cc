@@ -205,8 +205,12 @@ Values ReferenceNetwork::scores(std::span<const double> images) const {
   return errors(images, Mode::inference);
 }
 
+Values ReferenceNetwork::training_errors(std::span<const double> images) const {
+  return errors(images, Mode::training);
+}
+
 double ReferenceNetwork::training_loss(std::span<const double> images) const {
-  const Values all = errors(images, Mode::training);
+  const Values all = training_errors(images);
   return std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
 }
 

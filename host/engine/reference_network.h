@@ -24,8 +24,9 @@ class ReferenceNetwork {
   /// Mean over each image's numbers of (x − reconstruction)² [n].
   std::vector<double> scores(std::span<const double> images) const;
 
-  /// The loss of a training step: the mean of the scores, with batch normalisation by the
-  /// statistics of the batch.
+  /// The same with batch normalisation by the statistics of the batch: what a training step
+  /// minimises the mean of.
+  std::vector<double> training_errors(std::span<const double> images) const;
   double training_loss(std::span<const double> images) const;
 
   /// The numbers of a tensor ("encoder.conv1.kernel"), to be changed. Throws Error where there is

@@ -10,6 +10,7 @@
 
 #include "images/preprocessing.h"
 #include "model/architecture.h"
+#include "model/score_rule.h"
 #include "model/weights.h"
 
 namespace oddity {
@@ -29,6 +30,8 @@ struct ModelRecord {
   double threshold = 0;                // quantile `threshold_quantile` of the training scores
   double threshold_quantile = 0.999;
   Preprocessing preprocessing;  // of the images it was trained on; scoring has to do the same
+  ScoreRule score;              // that the training scores are of, and later ones have to be
+  double trim = 0;              // share of each batch that it did not learn from
   friend bool operator==(const ModelRecord&, const ModelRecord&) = default;
 };
 

@@ -60,6 +60,17 @@ void write_preprocessing(Hdf5Writer& file, const Preprocessing& preprocessing) {
                  static_cast<uint64_t>(preprocessing.resize->height));
 }
 
+ScoreRule read_score(const Hdf5Reader& file) {
+  const std::string kind = file.text("oddity", "score");
+  ScoreRule rule{.kind = ScoreKind::mse, .variation_floor = file.real("oddity", "variation_floor")};
+  if (kind == name_of(ScoreKind::robust)) {
+    rule.kind = ScoreKind::robust;
+  } else if (kind != name_of(ScoreKind::mse)) {
+    throw Error("model record: score is {}, mse or robust was expected", printable(kind));
+  }
+  return rule;
+}
+
 // Written as conditions that NaN fails.
 void check(const ModelRecord& record) {
   const auto refuse = [](const char* what, const std::string& value, const char* expected) {
@@ -92,6 +103,12 @@ void check(const ModelRecord& record) {
       !std::is_sorted(scores.begin(), scores.end())) {
     throw Error("model record: the training scores are not finite and sorted");
   }
+  if (!(finite(record.score.variation_floor) && record.score.variation_floor >= 0)) {
+    refuse("variation floor", shortest(record.score.variation_floor), "a number from 0 on");
+  }
+  if (!(record.trim >= 0 && record.trim < 1)) {
+    refuse("trim", shortest(record.trim), "0 to below 1");
+  }
   check(record.preprocessing);
 }
 
@@ -100,10 +117,10 @@ void check(const ModelRecord& record) {
 std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
   if (!file.has("oddity")) return std::nullopt;
   const uint64_t version = file.natural("oddity", "format_version");
-  if (version < kPlainModelFormat || version > kPreprocessingModelFormat) {
+  if (version < kPlainModelFormat || version > kScoreModelFormat) {
     throw Error(
-        "has Oddity's model format {}, this program reads formats {} and {}: use a newer Oddity",
-        version, kPlainModelFormat, kPreprocessingModelFormat);
+        "has Oddity's model format {}, this program reads formats {} to {}: use a newer Oddity",
+        version, kPlainModelFormat, kScoreModelFormat);
   }
   ModelRecord record;
   record.version = file.text("oddity", "version");
@@ -120,7 +137,11 @@ std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
   record.training_scores = file.list<float>("oddity/training_scores");
   record.threshold = file.real("oddity", "threshold");
   record.threshold_quantile = file.real("oddity", "threshold_quantile");
-  if (version == kPreprocessingModelFormat) record.preprocessing = read_preprocessing(file);
+  if (version >= kPreprocessingModelFormat) record.preprocessing = read_preprocessing(file);
+  if (version >= kScoreModelFormat) {
+    record.score = read_score(file);
+    record.trim = file.real("oddity", "trim");
+  }
   check(record);
   return record;
 }
@@ -128,8 +149,12 @@ std::optional<ModelRecord> read_model_record(const Hdf5Reader& file) {
 void write_model_record(Hdf5Writer& file, const ModelRecord& record) {
   check(record);
   file.group("oddity");
-  const bool plain = record.preprocessing.empty();
-  file.attribute("oddity", "format_version", plain ? kPlainModelFormat : kPreprocessingModelFormat);
+  // The oldest format that holds it all.
+  const bool has_score = record.score != ScoreRule{} || record.trim != 0;
+  const uint64_t format = has_score                      ? kScoreModelFormat
+                          : record.preprocessing.empty() ? kPlainModelFormat
+                                                         : kPreprocessingModelFormat;
+  file.attribute("oddity", "format_version", format);
   file.attribute("oddity", "version", record.version);
   file.attribute("oddity", "input_type", record.input_type);
   file.attribute("oddity", "input_scale", record.input_scale);
@@ -137,7 +162,12 @@ void write_model_record(Hdf5Writer& file, const ModelRecord& record) {
   file.attribute("oddity", "init_seed", record.init_seed);
   file.attribute("oddity", "threshold", record.threshold);
   file.attribute("oddity", "threshold_quantile", record.threshold_quantile);
-  if (!plain) write_preprocessing(file, record.preprocessing);
+  if (format >= kPreprocessingModelFormat) write_preprocessing(file, record.preprocessing);
+  if (format >= kScoreModelFormat) {
+    file.attribute("oddity", "score", std::string(name_of(record.score.kind)));
+    file.attribute("oddity", "variation_floor", record.score.variation_floor);
+    file.attribute("oddity", "trim", record.trim);
+  }
   const auto count = static_cast<int64_t>(record.training_scores.size());
   file.array("oddity/loss", record.loss);
   file.array("oddity/validation_loss", record.validation_loss);

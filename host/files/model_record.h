@@ -14,6 +14,7 @@ namespace oddity {
 /// silence. All others keep the first, which every program reads.
 inline constexpr uint64_t kPlainModelFormat = 1;
 inline constexpr uint64_t kPreprocessingModelFormat = 2;
+inline constexpr uint64_t kScoreModelFormat = 3;
 
 /// None where there is no such group. Throws Error, without the file's name, for a newer version
 /// and for values that cannot be.

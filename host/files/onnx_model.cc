@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <span>
 #include <utility>
@@ -11,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "data/variation.h"
 
 namespace oddity {
 namespace {
@@ -202,13 +205,82 @@ std::string add_scaling(Builder& graph, PixelType type) {
   return "images.scaled";
 }
 
-void add_score(Builder& graph, const std::string& pixels) {
-  graph.node("Sub", "score.error", {pixels, "reconstruction"});
-  graph.node("Mul", "score.squared", {"score.error", "score.error"});
-  onnx::NodeProto& mean = graph.node("ReduceMean", "score", {"score.squared"});
-  set(mean, "axes", Extents{1, 2, 3});
-  set(mean, "keepdims", int64_t{0});
-}
+/// Adds a score, by a rule, of pixels and their reconstruction.
+class ScoreBuilder {
+ public:
+  ScoreBuilder(Builder& graph, int64_t channels) : graph_(graph), channels_(channels) {}
+
+  void add(const ScoreRule& rule, const std::string& pixels) {
+    graph_.node("Sub", "score.error", {pixels, "reconstruction"});
+    if (rule.kind == ScoreKind::mse) {
+      mean_square("score", "score.error");
+      return;
+    }
+    channels_first("score.error.nchw", "score.error");
+    filter("score.smoothed", "score.error.nchw",
+           {1 / 16.0f, 2 / 16.0f, 1 / 16.0f, 2 / 16.0f, 4 / 16.0f, 2 / 16.0f, 1 / 16.0f, 2 / 16.0f,
+            1 / 16.0f},
+           {1, 1, 1, 1});
+    mean_square("score.mean", "score.smoothed");
+    variation(rule, pixels);
+    graph_.node("Div", "score", {"score.mean", "score.variation"});
+  }
+
+ private:
+  void channels_first(const std::string& name, const std::string& input) {
+    set(graph_.node("Transpose", name, {input}), "perm", Extents{0, 3, 1, 2});
+  }
+
+  void over_an_image(const char* type, const std::string& name, const std::string& input) {
+    onnx::NodeProto& node = graph_.node(type, name, {input});
+    set(node, "axes", Extents{1, 2, 3});
+    set(node, "keepdims", int64_t{0});
+  }
+
+  void mean_square(const std::string& name, const std::string& input) {
+    graph_.node("Mul", input + ".squared", {input, input});
+    over_an_image("ReduceMean", name, input + ".squared");
+  }
+
+  /// The same 3x3 taps for each channel.
+  void filter(const std::string& name, const std::string& input, const std::array<float, 9>& taps,
+              const Extents& pads) {
+    const auto channels = static_cast<size_t>(channels_);
+    std::vector<float> kernel(channels * channels * taps.size());
+    for (size_t c = 0; c < channels; ++c) {
+      std::copy(taps.begin(), taps.end(),
+                kernel.begin() + static_cast<ptrdiff_t>(c * (channels + 1) * taps.size()));
+    }
+    const std::string weights =
+        graph_.constant<float>(name + ".kernel", {channels_, channels_, 3, 3}, kernel);
+    const std::string bias =
+        graph_.constant<float>(name + ".bias", {channels_}, std::vector<float>(channels));
+    onnx::NodeProto& node = graph_.node("Conv", name, {input, weights, bias});
+    set(node, "kernel_shape", Extents{3, 3});
+    set(node, "pads", pads);
+    set(node, "strides", Extents{1, 1});
+  }
+
+  /// max(TV, floor). Without padding on one side the differences are those of neighbours that there
+  /// are.
+  void variation(const ScoreRule& rule, const std::string& pixels) {
+    channels_first("score.pixels", pixels);
+    filter("score.across", "score.pixels", {0, 0, 0, 0, -1, 1, 0, 0, 0}, {1, 1, 1, 0});
+    filter("score.down", "score.pixels", {0, 0, 0, 0, -1, 0, 0, 1, 0}, {1, 1, 0, 1});
+    over_an_image("ReduceL1", "score.across.sum", "score.across");
+    over_an_image("ReduceL1", "score.down.sum", "score.down");
+    graph_.node("Add", "score.differences", {"score.across.sum", "score.down.sum"});
+    const std::string least =
+        graph_.constant("score.variation.least", static_cast<float>(kLeastVariation));
+    graph_.node("Add", "score.variation.image", {"score.differences", least});
+    const std::string floor =
+        graph_.constant("score.variation.floor", static_cast<float>(rule.variation_floor));
+    graph_.node("Max", "score.variation", {"score.variation.image", floor});
+  }
+
+  Builder& graph_;
+  int64_t channels_;
+};
 
 void add_outlier(Builder& graph, double threshold) {
   set(graph.node("Cast", "outlier.score", {"score"}), "to", int64_t{onnx::TensorProto::DOUBLE});
@@ -223,18 +295,23 @@ void add_metadata(onnx::ModelProto& model, const char* key, const std::string& v
 }
 
 void add_metadata(onnx::ModelProto& model, const ModelFile& from,
-                  const std::optional<OnnxThreshold>& threshold) {
+                  const std::optional<OnnxThreshold>& threshold, const ScoreRule& rule) {
   model.set_producer_name("oddity");
   model.set_producer_version(ODDITY_VERSION);
   const Architecture& architecture = from.architecture;
   model.set_doc_string(fmt::format(
-      "Convolutional autoencoder of {}, filters {}, latent {}. score: mean squared error of the "
-      "reconstruction; the higher, the odder the image.{}",
+      "Convolutional autoencoder of {}, filters {}, latent {}. score: {}; the higher, the odder "
+      "the image.{}",
       to_string(architecture.image()), fmt::join(architecture.filters, " "),
-      architecture.latent_dim, threshold ? " outlier: score >= threshold." : ""));
+      architecture.latent_dim,
+      rule.kind == ScoreKind::mse
+          ? "mean squared error of the reconstruction"
+          : "mean square of the smoothed error per total variation of the image",
+      threshold ? " outlier: score >= threshold." : ""));
   add_metadata(model, "weights", hash_of(from.weights));
   add_metadata(model, "preprocessing",
                describe(from.record ? from.record->preprocessing : Preprocessing{}));
+  add_metadata(model, "score_rule", std::string(name_of(rule.kind)));
   if (!threshold) return;
   add_metadata(model, "threshold", shortest(threshold->value));
   add_metadata(model, "threshold_origin", threshold->origin);
@@ -262,13 +339,14 @@ PixelType input_type(const ModelFile& model) {
   return PixelType::f32;
 }
 
-std::string onnx_model(const ModelFile& model, const std::optional<OnnxThreshold>& threshold) {
+std::string onnx_model(const ModelFile& model, const std::optional<OnnxThreshold>& threshold,
+                       const ScoreRule& rule) {
   check_size(model.architecture);
   check_weights(model.weights, model.architecture);
   onnx::ModelProto made;
   made.set_ir_version(kOnnxIrVersion);
   made.add_opset_import()->set_version(kOnnxOpset);
-  add_metadata(made, model, threshold);
+  add_metadata(made, model, threshold, rule);
 
   onnx::GraphProto& proto = *made.mutable_graph();
   proto.set_name("oddity");
@@ -282,7 +360,7 @@ std::string onnx_model(const ModelFile& model, const std::optional<OnnxThreshold
   Builder graph(proto);
   const std::string pixels = add_scaling(graph, input_type(model));
   NetworkBuilder(graph, model.weights).add(model.architecture, pixels);
-  add_score(graph, pixels);
+  ScoreBuilder(graph, image.channels).add(rule, pixels);
   if (threshold) add_outlier(graph, threshold->value);
   return made.SerializeAsString();
 }

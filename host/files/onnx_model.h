@@ -30,12 +30,13 @@ PixelType input_type(const ModelFile& model);
 /// The bytes of a file that computes, for any number N of images:
 ///   images          [N,H,W,C] of input_type(model)
 ///   reconstruction  float32 [N,H,W,C] in (0,1)
-///   score           float32 [N], mean of (images in [0,1] − reconstruction)²
+///   score           float32 [N], by the rule, of the images in [0,1]
 ///   outlier         bool [N], score ≥ threshold in float64; not there without a threshold
 /// The scaling of pixels to [0,1] and the network in inference mode are inside; what a model does
 /// with images before (crop, gray, resize) is not, but said in the metadata `preprocessing`. The
 /// same model gives the same bytes. Throws Error where the weights are not the architecture's, or
 /// too many for a file of 2 GiB.
-std::string onnx_model(const ModelFile& model, const std::optional<OnnxThreshold>& threshold);
+std::string onnx_model(const ModelFile& model, const std::optional<OnnxThreshold>& threshold,
+                       const ScoreRule& rule = {});
 
 }  // namespace oddity

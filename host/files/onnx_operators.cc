@@ -91,6 +91,14 @@ OnnxTensor each_pair(const OnnxCall& call, Function function) {
   return {in.shape(0), std::move(y)};
 }
 
+OnnxTensor add(const OnnxCall& call) {
+  return each_pair<float, float>(call, [](double a, double b) { return a + b; });
+}
+/// NaN where one is.
+OnnxTensor max(const OnnxCall& call) {
+  return each_pair<float, float>(call,
+                                 [](double a, double b) { return a > b || std::isnan(a) ? a : b; });
+}
 OnnxTensor div(const OnnxCall& call) {
   return each_pair<float, float>(call, [](double a, double b) { return a / b; });
 }
@@ -253,7 +261,9 @@ OnnxTensor batch_normalization(const OnnxCall& call) {
   return {in.shape(0), std::move(y)};
 }
 
-OnnxTensor reduce_mean(const OnnxCall& call) {
+/// To one number an image: what finish(sum, size) makes of the sum of term(number).
+template <typename Term, typename Finish>
+OnnxTensor reduce_images(const OnnxCall& call, Term term, Finish finish) {
   OnnxArguments in(call, 1);
   const std::vector<int64_t> axes = in.list("axes");
   const int64_t keeps = in.whole("keepdims");
@@ -268,16 +278,26 @@ OnnxTensor reduce_mean(const OnnxCall& call) {
   auto y = in.make<float>({from[0]});
   for (int64_t n = 0; n < from[0]; ++n) {
     double sum = 0;
-    for (int64_t i = n * size; i < (n + 1) * size; ++i) sum += static_cast<double>(x[i]);
-    y[n] = static_cast<float>(sum / static_cast<double>(size));
+    for (int64_t i = n * size; i < (n + 1) * size; ++i) sum += term(static_cast<double>(x[i]));
+    y[n] = static_cast<float>(finish(sum, static_cast<double>(size)));
   }
   return {{from[0]}, std::move(y)};
+}
+
+OnnxTensor reduce_mean(const OnnxCall& call) {
+  return reduce_images(
+      call, [](double x) { return x; }, [](double sum, double size) { return sum / size; });
+}
+OnnxTensor reduce_l1(const OnnxCall& call) {
+  return reduce_images(
+      call, [](double x) { return std::abs(x); }, [](double sum, double) { return sum; });
 }
 
 }  // namespace
 
 OnnxOperator find_onnx_operator(const std::string& type) {
   static const std::map<std::string, OnnxOperator> kOperators = {
+      {"Add", add},
       {"BatchNormalization", batch_normalization},
       {"Cast", cast},
       {"Conv", onnx_conv},
@@ -287,7 +307,9 @@ OnnxOperator find_onnx_operator(const std::string& type) {
       {"Gemm", gemm},
       {"GreaterOrEqual", greater_or_equal},
       {"LeakyRelu", leaky_relu},
+      {"Max", max},
       {"Mul", mul},
+      {"ReduceL1", reduce_l1},
       {"ReduceMean", reduce_mean},
       {"Reshape", reshape},
       {"Sigmoid", sigmoid},

@@ -149,6 +149,20 @@ std::string flagged_and_shown(size_t shown, uint64_t all) {
   return shown == all ? flagged : fmt::format("{}, the {} highest scores", flagged, shown);
 }
 
+/// What a score is, for people.
+const char* meaning(ScoreKind rule) {
+  switch (rule) {
+    case ScoreKind::mse:
+      return "A score is the mean squared difference between an image and what the autoencoder "
+             "makes of it: what it has rarely seen, it draws badly.";
+    case ScoreKind::robust:
+      return "A score is the mean square of the smoothed difference between an image and what the "
+             "autoencoder makes of it, for how much the image shows: what it has rarely seen, it "
+             "draws badly.";
+  }
+  return "";
+}
+
 /// The paragraph on the threshold, and what the cards below it are called.
 void set_threshold(data& page, const Report& report) {
   const bool has_threshold = std::isfinite(report.threshold);
@@ -158,6 +172,7 @@ void set_threshold(data& page, const Report& report) {
                          : fmt::format("No threshold: {}.", report.threshold_origin);
   if (!report.why_none.empty()) text = report.why_none + ".";
   if (!report.advice.empty()) text += fmt::format(" Note: {}.", report.advice);
+  page.set("score_rule", meaning(report.score_rule));
   page.set("has_threshold", has_threshold);
   page.set("no_threshold", !has_threshold);
   page.set("threshold", printable(std::string_view(text)));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "detect/score_histogram.h"
+#include "model/score_rule.h"
 #include "report/png.h"
 
 namespace oddity {
@@ -31,6 +32,7 @@ struct ReportProblem {
 struct Report {
   std::string title;  // of the run: what was scored
   uint64_t outliers = 0;
+  ScoreKind score_rule = ScoreKind::mse;
   double threshold = 0;          // not finite where nothing was scored
   std::string threshold_origin;  // "quantile 0.999 of these scores"
   std::string why_none;          // of an infinite one: a sentence without its end; may be empty

@@ -64,10 +64,11 @@ History train(Network& network, const Images& images, const Split& split,
     for (uint32_t& position : order) position = split.train[position];
 
     EpochRecord record;
-    record.loss = network
-                      .train_epoch(images, order, batch,
-                                   learning_rates(options, index * steps, steps), observer)
-                      .loss;
+    record.loss =
+        network
+            .train_epoch(images, order, batch, learning_rates(options, index * steps, steps),
+                         observer, epoch > 1 ? options.trim : 0)
+            .loss;
     check_finite("loss", record.loss, epoch, options);
     record.validation_loss = network.evaluate(images, split.validation);
     check_finite("validation loss", record.validation_loss, epoch, options);

@@ -15,6 +15,9 @@ struct TrainingOptions {
   int64_t epochs = 20;
   int64_t batch_size = 32;
   double learning_rate = 1e-3;
+  /// Share of each batch that gives no gradient (Network::train_epoch), from the second epoch on:
+  /// before, nobody knows what is odd.
+  double trim = 0;
   uint64_t seed =
       42;  // of the epochs' shuffles: epoch e (from 0) draws from Philox(seed, 2^32 + e)
 };

@@ -1,6 +1,7 @@
 // The launches of a fused training step, looked at without a device.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
@@ -68,6 +69,29 @@ TEST(FusedPlan, TheUpdateMovesEveryNumberOnce) {
     }
     EXPECT_EQ(parameters.size() + moving.size(), numbers);
   }
+}
+
+TEST(FusedPlan, TrimmingTakesANodeMore) {
+  const Architecture architecture = conv_autoencoder(28, 28, 1);
+  const DryStep plain(architecture, 32);
+  const DryStep trimmed(architecture, 32, 0.06);
+  const auto& nodes = trimmed.launches.nodes();
+  ASSERT_EQ(nodes.size(), plain.launches.nodes().size() + 1);
+  EXPECT_EQ(trimmed.launches.critical_path(), plain.launches.critical_path() + 1);
+  // Behind the loss, and before everybody who reads its gradient.
+  const auto trim = std::find_if(nodes.begin(), nodes.end(),
+                                 [](const cuda::LaunchNode& node) { return node.name == "trim"; });
+  ASSERT_NE(trim, nodes.end());
+  const auto index = static_cast<size_t>(trim - nodes.begin());
+  EXPECT_EQ(trim->after, std::vector<size_t>{index - 1});
+  const std::string& last = trimmed.plan.stages.back().name;
+  size_t readers = 0;
+  for (const cuda::LaunchNode& node : nodes) {
+    if (node.name != last + " data gradient" && node.name != last + " weight gradient") continue;
+    ++readers;
+    EXPECT_EQ(node.after, std::vector<size_t>{index}) << node.name;
+  }
+  EXPECT_EQ(readers, 2u);
 }
 
 TEST(FusedPlan, AnyDepthAndBatch) {

@@ -29,7 +29,7 @@ Trained train(const cuda::CudaEngineOptions& options) {
     NoProgress progress;
     result.loss = network
                       ->train_epoch(*images, permutation(kImages, random), kBatch,
-                                    std::vector{1e-3, 9e-4, 8e-4}, progress)
+                                    std::vector{1e-3, 9e-4, 8e-4}, progress, epoch == 0 ? 0 : 0.2)
                       .loss;
   }
   result.weights = network->weights();

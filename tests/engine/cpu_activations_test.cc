@@ -33,7 +33,7 @@ class Step {
     const ImageView view = images.view();
     training_.forward({view}, images_, parameters);
     activations_ = kept_activations();
-    loss_ = training_.step({view}, images_, 1e-3, parameters) / static_cast<double>(images_);
+    loss_ = training_.step({view}, images_, 1e-3, {}, parameters) / static_cast<double>(images_);
   }
 
   double loss() const { return loss_; }

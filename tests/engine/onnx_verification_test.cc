@@ -79,6 +79,20 @@ TEST(OnnxVerification, FindsAnotherThreshold) {
               HasSubstr("says which images are outliers"));
 }
 
+TEST(OnnxVerification, KnowsTheRule) {
+  const ModelFile model = some_model();
+  const auto engine = make_engine("cpu");
+  NoProgress nobody;
+  const ScoreRule rule{.kind = ScoreKind::robust, .variation_floor = 3};
+  const std::string bytes = onnx_model(model, {}, rule);
+  EXPECT_LE(verify_onnx(bytes, model, {}, *engine, nobody, rule).score, 1e-6);
+  // The black image shows less than either floor.
+  for (const ScoreRule& other : {ScoreRule{}, ScoreRule{ScoreKind::robust, 4}}) {
+    EXPECT_THAT(error_text<Error>([&] { verify_onnx(bytes, model, {}, *engine, nobody, other); }),
+                HasSubstr("the score of test image 0"));
+  }
+}
+
 TEST(OnnxVerification, FindsOverflow) {
   ModelFile model = some_model();
   for (float& value : model.weights.at("encoder.dense1.kernel").values) value = 3e38f;

@@ -277,8 +277,8 @@ TEST_F(HostileModel, Records) {
     store(whole);
     return refusal_after([&](hid_t f) { replace_number(f, "oddity", name, type, &value); });
   };
-  EXPECT_THAT(with_number("format_version", H5T_NATIVE_UINT64, uint64_t{3}),
-              HasSubstr("has Oddity's model format 3, this program reads formats 1 and 2"));
+  EXPECT_THAT(with_number("format_version", H5T_NATIVE_UINT64, uint64_t{4}),
+              HasSubstr("has Oddity's model format 4, this program reads formats 1 to 3"));
   EXPECT_THAT(with_number("format_version", H5T_NATIVE_UINT64, uint64_t{2}),
               HasSubstr("attribute preprocess_crop of oddity is missing"));
   EXPECT_THAT(with_number("format_version", H5T_NATIVE_INT64, int64_t{-1}),
@@ -327,6 +327,31 @@ TEST_F(HostileModel, Preprocessing) {
   };
   EXPECT_THAT(without("preprocess_height"), HasSubstr("preprocess_height of oddity is missing"));
   EXPECT_THAT(without("preprocess_width"), HasSubstr("preprocess_width of oddity is missing"));
+}
+
+TEST_F(HostileModel, Scores) {
+  ModelFile model{conv_autoencoder(4, 4, 1, {2}, 3), {}, ModelRecord{}, ""};
+  model.weights = initial_weights(model.architecture, 1);
+  model.record->input_type = "uint8";
+  model.record->score = {.kind = ScoreKind::robust, .variation_floor = 2};
+  model.record->trim = 0.06;
+  write_model(path(), model);
+  const std::string whole = bytes();
+  const auto with = [&](const char* name, double value) {
+    store(whole);
+    return refusal_after(
+        [&](hid_t f) { replace_number(f, "oddity", name, H5T_NATIVE_DOUBLE, &value); });
+  };
+  EXPECT_EQ(with("trim", 0.5), "(no error)");
+  EXPECT_THAT(with("trim", 1), HasSubstr("trim is 1.0, 0 to below 1 was expected"));
+  EXPECT_THAT(with("trim", std::nan("")), HasSubstr("trim is nan"));
+  EXPECT_THAT(with("variation_floor", -1), HasSubstr("variation floor is -1.0"));
+  EXPECT_THAT(with("variation_floor", HUGE_VAL), HasSubstr("variation floor is inf"));
+  std::string other = whole;
+  other.replace(other.find("robust"), 6, "rubust");
+  store(other);
+  EXPECT_THAT(refusal_after([](hid_t) {}),
+              HasSubstr("score is rubust, mse or robust was expected"));
 }
 
 /// Sets the stored length of the attribute model_config of a file that h5py wrote, whose text lies

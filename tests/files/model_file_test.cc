@@ -74,6 +74,8 @@ void expect_equal(const ModelRecord& a, const ModelRecord& b) {
   EXPECT_EQ(a.threshold, b.threshold);
   EXPECT_EQ(a.threshold_quantile, b.threshold_quantile);
   EXPECT_EQ(a.preprocessing, b.preprocessing);
+  EXPECT_EQ(a.score, b.score);
+  EXPECT_EQ(a.trim, b.trim);
 }
 
 TEST(ModelFile, ReadsWhatKerasWritesBitForBit) {
@@ -144,9 +146,26 @@ TEST(ModelFile, StatesHowImagesArePreprocessed) {
   }
 }
 
-// A program that knows nothing of preprocessing must not read what needs it, and has to go on
-// reading everything else.
-TEST(ModelFile, HasANewerFormatOnlyWhereImagesArePreprocessed) {
+TEST(ModelFile, StatesHowImagesAreScored) {
+  const TemporaryFolder folder;
+  const Architecture architecture = conv_autoencoder(4, 8, 1, {1}, 1);
+  ModelFile model{architecture, initial_weights(architecture, 7), some_record(), ""};
+  model.record->score = {.kind = ScoreKind::robust, .variation_floor = 4.25};
+  model.record->trim = 0.06;
+  for (const bool gray : {false, true}) {
+    model.record->preprocessing.gray = gray;
+    for (const char* name : {"model.h5", "model.keras"}) {
+      write_model(folder / name, model);
+      const ModelFile read = read_model(folder / name);
+      ASSERT_TRUE(read.record);
+      expect_equal(*read.record, *model.record);
+    }
+  }
+}
+
+// A program that knows nothing of preprocessing or scores must not read what needs it, and has to
+// go on reading everything else.
+TEST(ModelFile, HasANewerFormatOnlyWhereItIsNeeded) {
   const TemporaryFolder folder;
   const Architecture architecture = conv_autoencoder(4, 4, 1, {1}, 1);
   ModelFile model{architecture, initial_weights(architecture, 7), some_record(), ""};
@@ -159,6 +178,10 @@ TEST(ModelFile, HasANewerFormatOnlyWhereImagesArePreprocessed) {
       Hdf5Reader(read_file(folder / "model.h5", kAll)).has_attribute("oddity", "preprocess_gray"));
   model.record->preprocessing.gray = true;
   EXPECT_EQ(format(), 2u);
+  model.record->score.kind = ScoreKind::robust;
+  EXPECT_EQ(format(), 3u);
+  model.record->preprocessing = {};
+  EXPECT_EQ(format(), 3u);
 }
 
 TEST(ModelFile, SameModelGivesTheSameBytes) {

@@ -17,6 +17,7 @@
 #include "support/mnist.h"
 #include "support/near.h"
 #include "support/npy_file.h"
+#include "support/robust_reference.h"
 #include "support/test_images.h"
 
 namespace oddity::test {
@@ -88,12 +89,14 @@ TEST(OnnxModel, TakesThePixelsThatTheModelWasTrainedOn) {
 TEST(OnnxModel, SaysWhatIsNotInTheGraph) {
   ModelFile model = small_model();
   EXPECT_THAT(parse_onnx(onnx_model(model, {})).metadata,
-              ElementsAre(Pair("preprocessing", "none"), Pair("weights", hash_of(model.weights))));
+              ElementsAre(Pair("preprocessing", "none"), Pair("score_rule", "mse"),
+                          Pair("weights", hash_of(model.weights))));
   model.record->preprocessing = {.resize = ImageSize{4, 8}, .crop = true};
   EXPECT_THAT(
-      parse_onnx(onnx_model(model, OnnxThreshold{0.1, "a test"})).metadata,
-      ElementsAre(Pair("preprocessing", "crop, resize to 4x8"), Pair("threshold", "0.1"),
-                  Pair("threshold_origin", "a test"), Pair("weights", hash_of(model.weights))));
+      parse_onnx(onnx_model(model, OnnxThreshold{0.1, "a test"}, {ScoreKind::robust, 2})).metadata,
+      ElementsAre(Pair("preprocessing", "crop, resize to 4x8"), Pair("score_rule", "robust"),
+                  Pair("threshold", "0.1"), Pair("threshold_origin", "a test"),
+                  Pair("weights", hash_of(model.weights))));
 }
 
 TEST(OnnxModel, SameModelGivesTheSameBytes) {
@@ -138,6 +141,35 @@ TEST(OnnxEvaluator, ComputesWhatTheReferenceDoes) {
     const ModelFile model = some_model(architecture);
     for (const size_t count : {1, 3}) {
       expect_like_reference(model, random_images<uint8_t>(architecture.image(), count, 42));
+    }
+  }
+}
+
+TEST(OnnxEvaluator, ScoresByTheRobustRule) {
+  for (const Architecture& architecture :
+       {mnist_architecture(), conv_autoencoder(4, 8, 3, {2, 5}, 3),
+        conv_autoencoder(2, 2, 5, {1}, 1)}) {
+    const ImageShape shape = architecture.image();
+    SCOPED_TRACE(to_string(shape));
+    const auto images = random_images<uint8_t>(shape, 3, 42);
+    const auto size = static_cast<size_t>(shape.size());
+    std::vector<float> x;
+    for (const uint8_t pixel : images.pixels) x.push_back(unit(pixel));
+    const auto image = [&](const std::vector<float>& values, size_t i) {
+      return std::span<const float>(values.data() + i * size, size);
+    };
+    // Above none of the images' variations, and above some.
+    for (const double floor : {0.0, total_variation(image(x, 1), shape)}) {
+      const std::string bytes =
+          onnx_model(some_model(architecture), {}, {ScoreKind::robust, floor});
+      const OnnxResult result = OnnxEvaluator(bytes).run(images.view());
+      std::vector<double> expected;
+      for (size_t i = 0; i < 3; ++i) {
+        expected.push_back(
+            robust_score(image(x, i), image(result.reconstruction, i), shape, floor));
+      }
+      // As above; a smoothed error may be small beside the errors.
+      EXPECT_TRUE(all_near(result.score, expected, {.relative = 1e-5}));
     }
   }
 }

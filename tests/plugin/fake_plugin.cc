@@ -66,12 +66,13 @@ class FakeNetwork final : public Network {
  private:
   EpochStats do_train_epoch(const Images& images, std::span<const uint32_t> order,
                             size_t batch_size, std::span<const double> learning_rates,
-                            Progress& progress) override {
+                            Progress& progress, double trim) override {
     std::vector<double> rates(learning_rates.begin(), learning_rates.end());
     for (double& rate : rates) rate *= 2;
     FailingProgress failing(progress, steps_);
-    return network_->train_epoch(images, order, batch_size, rates, failing);
+    return network_->train_epoch(images, order, batch_size, rates, failing, trim);
   }
+  void do_score_by(const ScoreRule& rule) override { network_->score_by(rule); }
   double do_evaluate(const Images& images, std::span<const uint32_t> positions) override {
     return network_->evaluate(images, positions);
   }

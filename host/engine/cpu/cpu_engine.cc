@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "data/variation.h"
 #include "engine/cpu/inference.h"
 #include "engine/cpu/training.h"
 
@@ -16,9 +17,25 @@ class CpuImages : public Images {
  public:
   explicit CpuImages(const ImageView& view) : Images(view.shape, view.count), view_(view) {}
   const ImageView& view() const { return view_; }
+  /// Of each image TV^.75 of its total variation; computed when first asked for.
+  std::span<const float> variations(ThreadPool& pool) const {
+    if (variations_.empty() && size() > 0) {
+      variations_.resize(size());
+      const auto image_size = static_cast<size_t>(shape().size());
+      pool.parallel_for(size(), [&](size_t i, int) {
+        std::vector<float> x(image_size);
+        to_float(view_, i, x.data());
+        variations_[i] = static_cast<float>(std::pow(total_variation(x, shape()), 0.75));
+      });
+    }
+    return variations_;
+  }
 
  protected:
   ImageView view_;
+
+ private:
+  mutable std::vector<float> variations_;
 };
 
 class OwnedImages final : public CpuImages {
@@ -107,6 +124,9 @@ class CpuNetwork final : public Network {
   static ImageView view_of(const Images& images) {
     return static_cast<const CpuImages&>(images).view();
   }
+  std::span<const float> variations(const Images& images) const {
+    return static_cast<const CpuImages&>(images).variations(pool_);
+  }
 
   /// work(thread, begin, count) for blocks of [0, n), in parallel; progress after every few.
   template <typename Work>
@@ -126,18 +146,19 @@ class CpuNetwork final : public Network {
 
   EpochStats do_train_epoch(const Images& images, std::span<const uint32_t> order,
                             size_t batch_size, std::span<const double> learning_rates,
-                            Progress& progress) override {
+                            Progress& progress, double trim) override {
     const size_t largest = std::min(batch_size, order.size());
     if (training_ == nullptr || largest > training_batch_) {
       training_ = std::make_unique<Training>(plan_, kernels_, pool_, static_cast<int64_t>(largest));
       training_batch_ = largest;
     }
     const ImageView view = view_of(images);
+    const Trimming trimming{trim, trim > 0 ? variations(images) : std::span<const float>()};
     double loss = 0;
     for (size_t begin = 0, step = 0; begin < order.size(); begin += batch_size, ++step) {
       const size_t count = std::min(batch_size, order.size() - begin);
       loss += training_->step({view, order.data(), begin}, static_cast<int64_t>(count),
-                              learning_rates[step], parameters_);
+                              learning_rates[step], trimming, parameters_);
       progress.update(begin + count, order.size(), loss / static_cast<double>(begin + count));
     }
     return {loss / static_cast<double>(order.size())};
@@ -148,7 +169,7 @@ class CpuNetwork final : public Network {
     std::vector<float> scores(positions.size());
     NoProgress silent;
     for_blocks(positions.size(), silent, [&](int thread, size_t begin, int64_t count) {
-      inference_.score(thread, {view, positions.data(), begin}, count, scores.data() + begin,
+      inference_.score(thread, {view, positions.data(), begin}, count, {}, scores.data() + begin,
                        nullptr);
     });
     double sum = 0;
@@ -161,11 +182,13 @@ class CpuNetwork final : public Network {
     const ImageView view = view_of(images);
     std::vector<float> scores(range.size());
     for_blocks(range.size(), progress, [&](int thread, size_t begin, int64_t count) {
-      inference_.score(thread, {view, nullptr, range.begin + begin}, count, scores.data() + begin,
-                       nullptr);
+      inference_.score(thread, {view, nullptr, range.begin + begin}, count, rule_,
+                       scores.data() + begin, nullptr);
     });
     return std::make_unique<CpuScores>(std::move(scores));
   }
+
+  void do_score_by(const ScoreRule& rule) override { rule_ = rule; }
 
   void do_encode(const Images& images, Range range, std::span<float> out) override {
     const ImageView view = view_of(images);
@@ -191,7 +214,8 @@ class CpuNetwork final : public Network {
         std::copy_n(latent.data() + (begin + static_cast<size_t>(i)) * length, length,
                     padded.data() + i * plan_.latent());
       }
-      inference_.decode(thread, padded.data(), count, nullptr, nullptr, out.data() + begin * size);
+      inference_.decode(thread, padded.data(), count, nullptr, {}, nullptr,
+                        out.data() + begin * size);
     });
   }
 
@@ -200,7 +224,7 @@ class CpuNetwork final : public Network {
     const auto size = static_cast<size_t>(architecture().image().size());
     NoProgress silent;
     for_blocks(range.size(), silent, [&](int thread, size_t begin, int64_t count) {
-      inference_.score(thread, {view, nullptr, range.begin + begin}, count, nullptr,
+      inference_.score(thread, {view, nullptr, range.begin + begin}, count, {}, nullptr,
                        out.data() + begin * size);
     });
   }
@@ -238,6 +262,7 @@ class CpuNetwork final : public Network {
   Plan plan_;
   Parameters parameters_;
   Inference inference_;
+  ScoreRule rule_;
   std::unique_ptr<Training> training_;  // made with the first epoch: scoring needs none of it
   size_t training_batch_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/variation.h"
 #include "engine/cpu/dense.h"
 
 namespace oddity::cpu {
@@ -30,6 +31,9 @@ Inference::Inference(const Plan& plan, const Kernels& kernels, int threads, int6
     scratch.last_in = Buffer(plan.group * plan.last_in.size() + 3 * plan.last_in.channels);
     scratch.logits = Buffer(plan.architecture.image().size());
     scratch.pixels = Buffer(plan.architecture.image().size());
+    scratch.output = Buffer(plan.architecture.image().size());
+    scratch.blurred =
+        Buffer(4 * blurred_error_pitch(plan.architecture.width, plan.architecture.depth));
     scratch.features = Buffer(block_images * plan.features);
     scratch.latent = Buffer(block_images * plan.latent());
     scratch.projection = Buffer(project_scratch(plan, block_images));
@@ -105,7 +109,7 @@ void Inference::encode(int thread, const Selection& images, int64_t n, float* la
 }
 
 void Inference::decode(int thread, const float* latent, int64_t n, const Selection* images,
-                       float* scores, float* reconstruction) {
+                       const ScoreRule& rule, float* scores, float* reconstruction) {
   Scratch& scratch = scratch_[thread];
   const size_t first_stage = plan_.encoder_stages;
   const Grid& hidden = plan_.stages[first_stage].in;
@@ -130,19 +134,31 @@ void Inference::decode(int thread, const float* latent, int64_t n, const Selecti
       if (images != nullptr) {
         to_float(images->images, (*images)[static_cast<size_t>(first + i)], scratch.pixels.get());
       }
-      const float score = kernels_.reconstruction_error(
-          scratch.logits.get(), scratch.pixels.get(), image_size,
-          reconstruction == nullptr ? nullptr : reconstruction + (first + i) * image_size);
-      if (scores != nullptr) scores[first + i] = score;
+      const bool robust = scores != nullptr && rule.kind == ScoreKind::robust;
+      float* const output = reconstruction != nullptr ? reconstruction + (first + i) * image_size
+                            : robust                  ? scratch.output.get()
+                                                      : nullptr;
+      const float mse = kernels_.reconstruction_error(scratch.logits.get(), scratch.pixels.get(),
+                                                      image_size, output);
+      if (scores != nullptr) scores[first + i] = robust ? robust_score(scratch, output, rule) : mse;
     }
   }
 }
 
-void Inference::score(int thread, const Selection& images, int64_t n, float* scores,
-                      float* reconstruction) {
+float Inference::robust_score(Scratch& scratch, const float* output, const ScoreRule& rule) const {
+  const ImageShape& shape = plan_.architecture.image();
+  const float* const x = scratch.pixels.get();
+  const float error = kernels_.blurred_error(output, x, shape.height, shape.width, shape.channels,
+                                             scratch.blurred.get());
+  const double variation = total_variation({x, static_cast<size_t>(shape.size())}, shape);
+  return static_cast<float>(static_cast<double>(error) / std::max(variation, rule.variation_floor));
+}
+
+void Inference::score(int thread, const Selection& images, int64_t n, const ScoreRule& rule,
+                      float* scores, float* reconstruction) {
   float* latent = scratch_[thread].latent.get();
   encode(thread, images, n, latent);
-  decode(thread, latent, n, &images, scores, reconstruction);
+  decode(thread, latent, n, &images, rule, scores, reconstruction);
 }
 
 }  // namespace oddity::cpu

@@ -9,6 +9,7 @@
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/plan.h"
 #include "engine/cpu/winograd.h"
+#include "model/score_rule.h"
 
 namespace oddity::cpu {
 
@@ -41,11 +42,12 @@ class Inference {
 
   /// From latent vectors [n, plan.latent()]: reconstruction [n, H, W, C] and, comparing with
   /// `images`, score [n]; either may be null.
-  void decode(int thread, const float* latent, int64_t n, const Selection* images, float* scores,
-              float* reconstruction);
+  void decode(int thread, const float* latent, int64_t n, const Selection* images,
+              const ScoreRule& rule, float* scores, float* reconstruction);
 
   /// Encodes and decodes n ≤ block_images() images.
-  void score(int thread, const Selection& images, int64_t n, float* scores, float* reconstruction);
+  void score(int thread, const Selection& images, int64_t n, const ScoreRule& rule, float* scores,
+             float* reconstruction);
 
  private:
   struct Scratch {
@@ -53,11 +55,15 @@ class Inference {
         in;         // the bordered input of each stage but the first decoder's, `group` images
     Buffer hidden;  // the first decoder stage's, block_images
     Buffer last_in, logits, pixels, features, latent, projection;
+    Buffer output, blurred;  // for robust scores
     WinogradScratch winograd;
   };
 
   void run_stage(size_t stage, int64_t images, const float* in, float* out,
                  WinogradScratch& winograd) const;
+
+  /// Of the image in scratch.pixels and its reconstruction.
+  float robust_score(Scratch& scratch, const float* output, const ScoreRule& rule) const;
 
   const Plan& plan_;
   const Kernels& kernels_;

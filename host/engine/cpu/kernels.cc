@@ -31,6 +31,7 @@ const Kernels& table() {
       .window_gradient = window_gradient,
       .conv_to_pixels = conv_to_pixels,
       .reconstruction_error = reconstruction_error,
+      .blurred_error = blurred_error,
       .reconstruction_gradient = reconstruction_gradient,
       .channel_sums = channel_sums,
       .gradient_sums = gradient_sums,

@@ -103,7 +103,12 @@ struct Kernels {
   float (*reconstruction_error)(const float* logits, const float* x, int64_t n,
                                 float* reconstruction);
 
-  /// The same, and the gradient of scale · that sum of squares / n to the logits:
+  /// Mean of the squares of r = x − y [rows, width, depth], smoothed: [1 2 1]ᵀ[1 2 1]/16 with zeros
+  /// around r. `scratch`: 4 · blurred_error_pitch() numbers.
+  float (*blurred_error)(const float* y, const float* x, int64_t rows, int64_t width, int64_t depth,
+                         float* scratch);
+
+  /// As reconstruction_error, and the gradient of scale · that sum of squares / n to the logits:
   /// dlogits row y, at y · out_row = scale · 2/n · e · p · (1 − p), rows of `row` numbers.
   float (*reconstruction_gradient)(const float* logits, const float* x, int64_t rows, int64_t row,
                                    float scale, float* dlogits, int64_t out_row);
@@ -153,6 +158,11 @@ struct Kernels {
   void (*adam)(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts,
                int64_t part_stride, float step_size);
 };
+
+/// A row of the residual with room for its borders and a vector more.
+constexpr int64_t blurred_error_pitch(int64_t width, int64_t depth) {
+  return width * depth + 2 * depth + 16;
+}
 
 /// The instruction sets that can be asked for; best: what this machine has.
 enum class Simd { best, avx2, baseline };

@@ -109,6 +109,48 @@ float reconstruction_error(const float* logits, const float* x, int64_t n, float
   return static_cast<float>(total / static_cast<double>(n));
 }
 
+/// In scratch a row of the residual, and the last three of them smoothed along the row.
+float blurred_error(const float* y, const float* x, int64_t rows, int64_t width, int64_t depth,
+                    float* scratch) {
+  const int64_t row = width * depth;
+  const int64_t pitch = blurred_error_pitch(width, depth);
+  float* const residual = scratch;  // between `depth` zeros on either side
+  float* const smooth[3] = {scratch + pitch, scratch + 2 * pitch, scratch + 3 * pitch};
+  std::fill_n(scratch, 4 * pitch, 0.0f);
+  const Vec two = broadcast(2.0f);
+  double total = 0;
+  // Row r of the smoothed residual, then row r − 1 of the result; one row of zeros behind the last.
+  for (int64_t r = 0; r <= rows; ++r) {
+    float* const next = smooth[r % 3];
+    if (r < rows) {
+      for (int64_t i = 0; i < row; i += kLanes) {
+        const int64_t count = std::min(kLanes, row - i);
+        store_some(hn::Sub(load_some(x + r * row + i, count), load_some(y + r * row + i, count)),
+                   residual + depth + i, count);
+      }
+      for (int64_t i = 0; i < row; i += kLanes) {
+        const float* const at = residual + i;
+        store_some(hn::MulAdd(two, load(at + depth), hn::Add(load(at), load(at + 2 * depth))),
+                   next + i, std::min(kLanes, row - i));
+      }
+    } else {
+      std::fill_n(next, row, 0.0f);
+    }
+    if (r == 0) continue;
+    const float* const middle = smooth[(r + 2) % 3];
+    const float* const above = smooth[(r + 1) % 3];
+    Vec sum = zero();
+    for (int64_t i = 0; i < row; i += kLanes) {
+      const int64_t count = std::min(kLanes, row - i);
+      const Vec b = hn::MulAdd(two, load_some(middle + i, count),
+                               hn::Add(load_some(above + i, count), load_some(next + i, count)));
+      sum = hn::MulAdd(b, b, sum);
+    }
+    total += static_cast<double>(sum_of(sum));
+  }
+  return static_cast<float>(total / (256.0 * static_cast<double>(rows * row)));
+}
+
 float reconstruction_gradient(const float* logits, const float* x, int64_t rows, int64_t row,
                               float scale, float* dlogits, int64_t out_row) {
   const auto n = static_cast<double>(rows * row);

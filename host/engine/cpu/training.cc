@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/cpu/dense.h"
+#include "engine/trim.h"
 
 namespace oddity::cpu {
 
@@ -30,7 +32,6 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     }
     scratch.last_in = Buffer(plan.last_in.size() + 3 * plan.last_in.channels);
     scratch.last_gradient = Buffer(plan.stages.back().out.size());
-    scratch.logits = Buffer(plan.architecture.image().size());
     scratch.projection = Buffer(project_scratch(plan, max_batch));
     scratch.winograd = WinogradScratch(plan);
     scratch.matrix_gradient = Buffer(plan.matrices);
@@ -44,6 +45,7 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
   latent_gradient_ = Buffer(max_batch * plan.latent());
   feature_gradient_ = Buffer(max_batch * plan.features);
   encoded_gradient_ = Buffer(max_batch * plan.features);
+  logits_ = Buffer(max_batch * plan.architecture.image().size());
   last_delta_ = Buffer(max_batch * plan.last_delta.size());
   turned_ = Buffer(plan.turned);
   matrices_ = Buffer(plan.matrices);
@@ -52,6 +54,7 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
   turned_matrix_tasks_ = winograd_tasks(plan, Direction::back);
   gradients_ = Buffer((kMaxBlocks - 1) * plan.partial + plan.parameters);
   losses_.resize(static_cast<size_t>(max_batch));
+  shares_.resize(static_cast<size_t>(max_batch));
 }
 
 void Training::for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
@@ -127,9 +130,37 @@ void Training::backward() {
   }
 }
 
+void Training::trim(const Trimming& trimming) {
+  const int64_t size = plan_.architecture.image().size();
+  for_blocks(
+      0,
+      [&](const Block& block, int thread) {
+        for (int64_t i = block.begin; i < block.end; ++i) {
+          last_logits(i, scratch_[static_cast<size_t>(thread)]);
+          losses_[static_cast<size_t>(i)] = kernels_.reconstruction_error(
+              logits_.get() + i * size, pixels_.get() + i * size, size, nullptr);
+        }
+      },
+      nullptr);
+  std::vector<size_t> order(static_cast<size_t>(n_));
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto odd = [&](size_t i) {
+    const float loss = losses_[i];  // what is no number is as odd as can be
+    return std::isnan(loss) ? HUGE_VALF : loss / trimming.variations[(*images_)[i]];
+  };
+  // A stable order, the same on every machine: of equal ones the earlier goes.
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return odd(a) > odd(b); });
+  const int64_t left_out = images_left_out(trimming.share, n_);
+  std::fill_n(shares_.begin(), n_, 1.0f / static_cast<float>(n_ - left_out));
+  for (int64_t k = 0; k < left_out; ++k) shares_[order[static_cast<size_t>(k)]] = 0;
+}
+
 double Training::step(const Selection& images, int64_t n, double learning_rate,
-                      Parameters& parameters) {
+                      const Trimming& trimming, Parameters& parameters) {
   forward(images, n, parameters);
+  std::fill_n(shares_.begin(), n_, 1.0f / static_cast<float>(n_));
+  trimmed_ = trimming.share > 0;
+  if (trimmed_) trim(trimming);
   backward();
   update(learning_rate);
 

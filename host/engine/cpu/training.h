@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -19,12 +20,19 @@ struct Parameters {
   int64_t step = 0;                    // Adam's steps made
 };
 
+/// Which images of a batch give no gradient (Network::train_epoch).
+struct Trimming {
+  double share = 0;
+  std::span<const float> variations;  // of each image of the set TV^.75; empty where share is 0
+};
+
 class Training {
  public:
   Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, int64_t max_batch);
 
   /// One step on n ≤ max_batch images; returns the sum of their losses before it.
-  double step(const Selection& images, int64_t n, double learning_rate, Parameters& parameters);
+  double step(const Selection& images, int64_t n, double learning_rate, const Trimming& trimming,
+              Parameters& parameters);
 
   /// The way forward of such a step, up to the last layer; moves the moving statistics.
   void forward(const Selection& images, int64_t n, Parameters& parameters);
@@ -53,7 +61,7 @@ class Training {
   };
   struct Scratch {
     std::vector<Buffer> in, delta;  // bordered buffers of each stage, `group` images
-    Buffer last_in, last_gradient, logits, projection;
+    Buffer last_in, last_gradient, projection;
     WinogradScratch winograd;
     Buffer matrix_gradient;
     std::vector<double> sums;
@@ -66,6 +74,12 @@ class Training {
                   const std::function<void(size_t)>& extra);
   void forward_stage(size_t stage, const Block& block, int thread);
   void middle(const Block& block, int thread);
+  /// The last stage's output, normalised, to scratch.last_in.
+  void last_input(int64_t image, Scratch& scratch);
+  /// That, and the image's logits.
+  void last_logits(int64_t image, Scratch& scratch);
+  /// All logits, and then no share for the images whose losses are highest for their variation.
+  void trim(const Trimming& trimming);
   void last(const Block& block, int thread);
   void backward_stage(size_t stage, const Block& block, int thread);
   void middle_backward(const Block& block, int thread);
@@ -94,6 +108,7 @@ class Training {
   Buffer features_, latent_, hidden_;
   Buffer latent_gradient_, feature_gradient_;
   Buffer encoded_gradient_;  // of the encoder's last stage [images, features]
+  Buffer logits_;            // [images, H, W, C]
   Buffer last_delta_;        // gradient of the logits [images, plan.last_delta]
   Buffer turned_;
   Buffer matrices_, turned_matrices_;
@@ -101,8 +116,10 @@ class Training {
   // The gradients that come in parts [kMaxBlocks, plan.partial], then the dense layers'.
   Buffer gradients_;
   std::vector<float> losses_;
+  std::vector<float> shares_;  // that each image's loss has in what is minimised
 
   // Of the step under way.
+  bool trimmed_ = false;  // so that the logits are there before the way back
   const Selection* images_ = nullptr;
   Parameters* parameters_ = nullptr;
   int64_t n_ = 0, block_images_ = 0, blocks_ = 0;

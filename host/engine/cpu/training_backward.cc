@@ -6,16 +6,29 @@
 
 namespace oddity::cpu {
 
+void Training::last_input(int64_t image, Scratch& scratch) {
+  const size_t index = plan_.stages.size() - 1;
+  kernels_.affine(inside_of(plan_.last_in, plan_.last_vectors), activation(index, image),
+                  scale(index), shift(index), scratch.last_in.get() + plan_.last_in.origin());
+}
+
+void Training::last_logits(int64_t image, Scratch& scratch) {
+  const float* const weights = parameters_->weights.get();
+  last_input(image, scratch);
+  kernels_.conv_to_pixels(inside_of(plan_.last_in, plan_.last_vectors), scratch.last_in.get(),
+                          weights + plan_.last_kernel,
+                          weights + plan_.last_bias, plan_.architecture.depth,
+                          logits_.get() + image * plan_.architecture.image().size());
+}
+
 void Training::last(const Block& block, int thread) {
   Scratch& scratch = scratch_[static_cast<size_t>(thread)];
   const size_t index = plan_.stages.size() - 1;
   const Stage& stage = plan_.stages[index];
   StageState& state = stages_[index];
-  const float* weights = parameters_->weights.get();
   const int64_t depth = plan_.architecture.depth;
   const Grid& in = plan_.last_in;
   const Grid& delta = plan_.last_delta;
-  const Pixels pixels = inside_of(in, plan_.last_vectors);
 
   float* gradient = part_gradient(block.index);
   float* dbias = gradient + plan_.last_bias;
@@ -32,16 +45,17 @@ void Training::last(const Block& block, int thread) {
   window.g_step = in.channels;
   window.g_offset[0] = in.origin();
   for (int64_t i = block.begin; i < block.end; ++i) {
-    const float* image = pixels_.get() + i * plan_.architecture.image().size();
-    kernels_.affine(pixels, activation(index, i), scale(index), shift(index),
-                    scratch.last_in.get() + in.origin());
-    kernels_.conv_to_pixels(pixels, scratch.last_in.get(), weights + plan_.last_kernel,
-                            weights + plan_.last_bias, depth, scratch.logits.get());
+    const int64_t image = i * plan_.architecture.image().size();
+    if (trimmed_) {
+      last_input(i, scratch);  // the logits are there
+    } else {
+      last_logits(i, scratch);
+    }
     float* logit_gradient = last_delta_.get() + i * delta.size();
     float* inside = logit_gradient + delta.origin();
-    losses_[static_cast<size_t>(i)] =
-        kernels_.reconstruction_gradient(scratch.logits.get(), image, in.height, in.width * depth,
-                                         1.0f / static_cast<float>(n_), inside, delta.row());
+    losses_[static_cast<size_t>(i)] = kernels_.reconstruction_gradient(
+        logits_.get() + image, pixels_.get() + image, in.height, in.width * depth,
+        shares_[static_cast<size_t>(i)], inside, delta.row());
 
     std::vector<double>& sums = scratch.sums;
     for (int64_t d = 0; d < depth; ++d) {

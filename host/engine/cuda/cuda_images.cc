@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/cuda/trace.h"
+#include "variation.h"
 
 namespace oddity::cuda {
 namespace {
@@ -51,6 +52,17 @@ void CudaImages::wait_for_copy() const {
 PixelSource CudaImages::source(cudaStream_t stream) const {
   if (copied_) copied_->hold_back(stream);
   return {type_, pixels_.data()};
+}
+
+const float* CudaImages::variations(cudaStream_t stream) const {
+  if (variations_.size() == 0) {
+    const auto count = static_cast<int64_t>(size());
+    const PixelSource images = source(stream);
+    variations_ = {count, "the images' variations"};
+    kernels::variations(stream, images.type, images.pixels, count, shape().height, shape().width,
+                        shape().channels, variations_.data());
+  }
+  return variations_.data();
 }
 
 CudaStaging::CudaStaging(const std::shared_ptr<const Device>& device, PixelType type,

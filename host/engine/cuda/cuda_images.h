@@ -26,6 +26,9 @@ class CudaImages final : public Images {
 
   /// For work that is enqueued on `stream`: it comes after the copy.
   PixelSource source(cudaStream_t stream) const;
+  /// Of each image its total variation to the power .75 (variation.h); computed when first asked
+  /// for, on `stream`.
+  const float* variations(cudaStream_t stream) const;
   const std::shared_ptr<const Device>& device() const { return device_; }
 
  private:
@@ -33,6 +36,7 @@ class CudaImages final : public Images {
   kernels::Pixels type_;
   DeviceBuffer<std::byte> pixels_;
   std::optional<Event> copied_;  // where pixels came by enqueue()
+  mutable DeviceBuffer<float> variations_;
 };
 
 class CudaStaging final : public Staging {

@@ -59,12 +59,12 @@ CudaNetwork::CudaNetwork(std::shared_ptr<const Device> device, const CudaEngineO
   device_->synchronize();
 }
 
-PixelSource CudaNetwork::source_of(const Images& images) const {
-  const auto* const own = dynamic_cast<const CudaImages*>(&images);
-  if (own == nullptr || own->device() != device_) {
+const CudaImages& CudaNetwork::own(const Images& images) const {
+  const auto* const uploaded = dynamic_cast<const CudaImages*>(&images);
+  if (uploaded == nullptr || uploaded->device() != device_) {
     throw Error("the images were uploaded to another engine than that of the network");
   }
-  return own->source(device_->stream());
+  return *uploaded;
 }
 
 void CudaNetwork::plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images) {
@@ -75,7 +75,7 @@ void CudaNetwork::plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images)
 
 EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uint32_t> order,
                                        size_t batch_size, std::span<const double> learning_rates,
-                                       Progress& progress) {
+                                       Progress& progress, double trim) {
   device_->make_current();
   const TraceRange range("epoch");
   const cudaStream_t stream = device_->stream();
@@ -108,7 +108,9 @@ EpochStats CudaNetwork::do_train_epoch(const Images& images, std::span<const uin
                          .rates = rates_.data(),
                          .state = epoch_state_.data(),
                          .progress = {losses_.device(), steps_done_.device()},
-                         .batch = batch};
+                         .batch = batch,
+                         .trim = trim,
+                         .variations = trim > 0 ? own(images).variations(stream) : nullptr};
   return {run_steps(input, order.size(), progress) / static_cast<double>(order.size())};
 }
 
@@ -220,7 +222,8 @@ std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range,
   auto scores = std::make_unique<CudaScores>(device_, range.size());
   const auto begin = static_cast<int64_t>(range.begin);
   const PixelSource source = source_of(images);
-  if (takes_fused_scorer(architecture(), source.type, options_.scores)) {
+  const bool robust = rule_.kind == ScoreKind::robust;
+  if (!robust && takes_fused_scorer(architecture(), source.type, options_.scores)) {
     fused_scorer().score(static_cast<const uint8_t*>(source.pixels), begin, exact, *scores,
                          progress);
     return scores;
@@ -228,7 +231,12 @@ std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range,
   for_blocks(static_cast<int64_t>(range.size()), progress,
              [&](Inference& engine, int64_t first, int64_t count) {
                engine.load_images(source, nullptr, begin + first, count);
-               engine.score(count, scores->data() + first);
+               float* const errors = scores->data() + first;
+               if (robust) {
+                 engine.robust_score(count, static_cast<float>(rule_.variation_floor), errors);
+               } else {
+                 engine.score(count, errors);
+               }
              });
   return scores;
 }

@@ -21,7 +21,8 @@ class CudaNetwork final : public Network {
  private:
   EpochStats do_train_epoch(const Images& images, std::span<const uint32_t> order,
                             size_t batch_size, std::span<const double> learning_rates,
-                            Progress& progress) override;
+                            Progress& progress, double trim) override;
+  void do_score_by(const ScoreRule& rule) override { rule_ = rule; }
   double do_evaluate(const Images& images, std::span<const uint32_t> positions) override;
   std::unique_ptr<Scores> do_score(const Images& images, Range range, Progress& progress,
                                    const ExactScores& exact) override;
@@ -33,7 +34,10 @@ class CudaNetwork final : public Network {
   OptimizerState do_optimizer() const override;
 
   /// Throws Error for images of another engine.
-  PixelSource source_of(const Images& images) const;
+  const CudaImages& own(const Images& images) const;
+  PixelSource source_of(const Images& images) const {
+    return own(images).source(device_->stream());
+  }
   /// Makes `kept` the step for so many images.
   void plan_step(std::unique_ptr<TrainingStep>& kept, int64_t images);
   /// Enqueues step after step, a few ahead of what is done, and reports each that is. Returns the
@@ -59,6 +63,7 @@ class CudaNetwork final : public Network {
   Plan plan_;
   NetworkState state_;
   int64_t steps_ = 0;  // of Adam
+  ScoreRule rule_;
 
   // Made when first needed: scoring needs nothing of training.
   std::unique_ptr<Inference> inference_;

@@ -11,7 +11,7 @@ T* at(uintptr_t number) {
 
 }  // namespace
 
-DryStep::DryStep(const Architecture& architecture, int64_t images)
+DryStep::DryStep(const Architecture& architecture, int64_t images, double trim)
     : plan(architecture),
       memory(plan, images, at<std::byte>(1)),
       launches(plan_fused_step(plan, memory, images,
@@ -22,6 +22,8 @@ DryStep::DryStep(const Architecture& architecture, int64_t images)
                                 .rates = at<float>(9),
                                 .state = at<kernels::EpochState>(10),
                                 .progress = {},
-                                .batch = images})) {}
+                                .batch = images,
+                                .trim = trim,
+                                .variations = at<float>(11)})) {}
 
 }  // namespace oddity::cuda

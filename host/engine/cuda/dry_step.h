@@ -7,8 +7,8 @@
 namespace oddity::cuda {
 
 struct DryStep {
-  /// `architecture` is one that FusedStep::fits.
-  DryStep(const Architecture& architecture, int64_t images);
+  /// `architecture` is one that FusedStep::fits. `trim` as in EpochInput.
+  DryStep(const Architecture& architecture, int64_t images, double trim = 0);
   // The launches point into the plan.
   DryStep(const DryStep&) = delete;
   DryStep& operator=(const DryStep&) = delete;

@@ -1,6 +1,8 @@
 #include "engine/cuda/fused_plan.h"
 
 #include "engine/cuda/flop.h"
+#include "engine/trim.h"
+#include "trim.h"
 
 namespace oddity::cuda {
 namespace {
@@ -28,8 +30,7 @@ class FusedPlanner {
         images_(images),
         state_(state),
         input_(input),
-        pixels_{input.images.type, input.images.pixels, input.positions, input.state, input.batch} {
-  }
+        pixels_(input.pixels()) {}
 
   LaunchPlan make(const kernels::UpdatePart* updates, int64_t update_count) {
     for (size_t i = 0; i < plan_.encoder_stages; ++i) forward(i);
@@ -37,6 +38,7 @@ class FusedPlanner {
     decode();
     for (size_t i = plan_.encoder_stages; i + 1 < plan_.stages.size(); ++i) forward(i);
     last();
+    if (input_.trim > 0) trim();
     for (size_t i = plan_.stages.size(); i-- > plan_.encoder_stages;) backward(i);
     dense_backward();
     for (size_t i = plan_.encoder_stages; i-- > 0;) backward(i);
@@ -208,6 +210,26 @@ class FusedPlanner {
                    w = weight(plan_.stages[i].kernel), bias = weight(plan_.stages[i].bias),
                    pixels = pixels_, output = memory_.last](cudaStream_t stream) {
                     kernels::last_stage(stream, shape, x, w, bias, pixels, output);
+                  });
+  }
+
+  void trim() {
+    const FusedStage& logits = memory_.stages.back();
+    const int64_t parts = memory_.last_blocks * logits.channels;
+    const Ranges trimmed = {{memory_.last.dx, logits.numbers()}, {memory_.last.bias_parts, parts}};
+    // Of the variations, as of the pixels, only how many they are matters.
+    const Ranges reads = {{memory_.last.squares, parts},
+                          {input_.state, 1},
+                          {input_.positions, images_},
+                          {input_.variations, images_}};
+    const kernels::TrimLosses losses{memory_.last.squares, images_, parts / images_};
+    const kernels::TrimGradients gradients{memory_.last.dx, plan_.image, memory_.last.bias_parts,
+                                           parts / images_};
+    launches_.add("trim", 0, joined(trimmed, reads), trimmed,
+                  [=, pixels = pixels_, variations = input_.variations,
+                   left_out = images_left_out(input_.trim, images_)](cudaStream_t stream) {
+                    kernels::trim_gradients(stream, losses, pixels, variations, left_out,
+                                            gradients);
                   });
   }
 

@@ -4,6 +4,7 @@
 
 #include "engine/cuda/trace.h"
 #include "loss.h"
+#include "robust_error.h"
 
 namespace oddity::cuda {
 namespace {
@@ -127,6 +128,14 @@ float* Inference::pixel_errors(int64_t count) {
 void Inference::score(int64_t count, float* errors) {
   encode(count);
   kernels::sigmoid_mse(stream_, count, plan_.image, logits(count), images_.data(), errors);
+}
+
+void Inference::robust_score(int64_t count, float variation_floor, float* errors) {
+  encode(count);
+  const kernels::Conv2dShape& image = plan_.stages.back().convolution;
+  kernels::robust_errors(stream_, count, image.height, image.width, image.channels, decode(count),
+                         {.type = kernels::Pixels::f32, .pixels = images_.data()}, variation_floor,
+                         errors);
 }
 
 }  // namespace oddity::cuda

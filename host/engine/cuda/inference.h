@@ -35,6 +35,8 @@ class Inference {
   float* pixel_errors(int64_t count);
   /// Scores of the images loaded, to `errors` [count] in device memory.
   void score(int64_t count, float* errors);
+  /// The same by ScoreKind::robust.
+  void robust_score(int64_t count, float variation_floor, float* errors);
 
  private:
   /// The operations planned for a number of images.

@@ -3,7 +3,9 @@
 #include "activation.h"
 #include "bias.h"
 #include "engine/cuda/trace.h"
+#include "engine/trim.h"
 #include "loss.h"
+#include "trim.h"
 
 namespace oddity::cuda {
 
@@ -67,6 +69,11 @@ void LayeredStep::enqueue(cudaStream_t stream, const EpochInput& input) {
   float* const logits = stages_.back().activation.data();
   kernels::sigmoid_mse_backward(stream, images(), plan_.image, logits, pixels_.data(),
                                 errors_.data(), gradients_[0].data());
+  if (input.trim > 0) {
+    kernels::trim_gradients(stream, {.parts = errors_.data(), .images = images()}, input.pixels(),
+                            input.variations, images_left_out(input.trim, images()),
+                            {.dx = gradients_[0].data(), .size = plan_.image});
+  }
   {
     const TraceRange range("backward");
     backward(stream);

@@ -110,8 +110,10 @@ std::vector<SelfTestResult> run_selftest(Planner& planner, cudaStream_t stream,
   add(fixed > 0 ? fixed : kInferenceImages, Mode::inference);
   const std::vector<OperationSpec> list(specs.begin(), specs.end());
   std::vector<SelfTestResult> results = selftest_operations(planner, stream, list);
-  for (SelfTestResult& result : selftest_kernels(stream, plan, kBatch + 1)) {
-    results.push_back(std::move(result));
+  for (const auto& rows : {selftest_kernels, selftest_robust}) {
+    for (SelfTestResult& result : rows(stream, plan, kBatch + 1)) {
+      results.push_back(std::move(result));
+    }
   }
   return results;
 }

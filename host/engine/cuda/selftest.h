@@ -25,4 +25,7 @@ std::vector<SelfTestResult> selftest_operations(Planner& planner, cudaStream_t s
 /// Rows for the kernels behind, between and after the operations of `plan`, for `images` images.
 std::vector<SelfTestResult> selftest_kernels(cudaStream_t stream, const Plan& plan, int64_t images);
 
+/// Rows for what robust training and scores need besides, `images` images a batch.
+std::vector<SelfTestResult> selftest_robust(cudaStream_t stream, const Plan& plan, int64_t images);
+
 }  // namespace oddity::cuda

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/resources.h"
@@ -21,6 +23,25 @@ struct TestTensor {
 std::vector<float> random_numbers(int64_t count, uint64_t stream, float low = -1, float high = 1);
 /// NaN, which no comparison takes for a result.
 std::vector<float> unwritten(size_t count);
+
+/// One that is only read, and one that is only written.
+inline TestTensor input(std::vector<float> numbers) { return {std::move(numbers), {}}; }
+inline TestTensor output(std::vector<double> expected) {
+  return {unwritten(expected.size()), std::move(expected)};
+}
+inline std::vector<double> widen(const std::vector<float>& numbers) {
+  return {numbers.begin(), numbers.end()};
+}
+
+/// What is not float32 lives beside a case's tensors for as long as the case does.
+template <typename T>
+std::shared_ptr<DeviceBuffer<T>> on_device(const std::vector<T>& values, cudaStream_t stream) {
+  auto buffer =
+      std::make_shared<DeviceBuffer<T>>(static_cast<int64_t>(values.size()), "a test's data");
+  buffer->upload(values, stream);
+  check(cudaStreamSynchronize(stream));
+  return buffer;
+}
 
 struct TestCase {
   std::string operation = "";

@@ -34,25 +34,6 @@ constexpr double kSum = 1e-5;
 constexpr auto kSlope = static_cast<double>(kernels::kLeakyReluSlope);
 constexpr auto kEpsilon = static_cast<double>(kernels::kBatchNormEpsilon);
 
-std::vector<double> widen(const std::vector<float>& numbers) {
-  return {numbers.begin(), numbers.end()};
-}
-
-TestTensor input(std::vector<float> numbers) { return {std::move(numbers), {}}; }
-TestTensor output(std::vector<double> expected) {
-  return {unwritten(expected.size()), std::move(expected)};
-}
-
-/// What is not float32 lives beside a case's tensors for as long as the case does.
-template <typename T>
-std::shared_ptr<DeviceBuffer<T>> on_device(const std::vector<T>& values, cudaStream_t stream) {
-  auto buffer =
-      std::make_shared<DeviceBuffer<T>>(static_cast<int64_t>(values.size()), "a test's data");
-  buffer->upload(values, stream);
-  check(cudaStreamSynchronize(stream));
-  return buffer;
-}
-
 class KernelTests {
  public:
   KernelTests(cudaStream_t stream, const Plan& plan, int64_t images)

@@ -17,6 +17,14 @@ struct EpochInput {
   kernels::EpochState* state = nullptr;  // counts the steps
   kernels::EpochProgress progress;       // what the host watches
   int64_t batch = 0;                     // images of every step but the last
+  // Network::train_epoch: the share of a step's images that gives no gradient, 0 for none, and of
+  // each image of the set its variation (CudaImages), null for none.
+  double trim = 0;
+  const float* variations = nullptr;
+  /// The images of the step that state says.
+  kernels::PixelBatch pixels() const {
+    return {images.type, images.pixels, positions, state, batch};
+  }
   friend bool operator==(const EpochInput&, const EpochInput&) = default;
 };
 
