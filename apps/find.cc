@@ -254,7 +254,8 @@ ExitCode Find::run(const Console& console) {
   if (json_) {
     print_json(console, dataset, found);
   } else {
-    print_result(console, found.threshold, found.threshold.value, found.outliers.size());
+    print_result(console, name_of(found.rule.kind), found.threshold, found.threshold.value,
+                 found.outliers.size());
   }
   print_advice(console, found.threshold);
   return threshold_.fail_on_outliers() && !found.outliers.empty() ? kOutliers : kSuccess;

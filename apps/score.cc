@@ -309,7 +309,7 @@ ExitCode Score::conclude(const Console& console, const nlohmann::ordered_json& r
   if (json_) {
     console.result(record.dump(2));
   } else if (scored > 0) {
-    print_result(console, threshold, value, outliers);
+    print_result(console, record.at("run").value("score_rule", "mse"), threshold, value, outliers);
   }
   if (scored == 0) {
     throw Error("of {} none could be scored: {} says why", counted(images, "image"),

@@ -175,14 +175,14 @@ void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const 
   }
 }
 
-void print_result(const Console& console, const Threshold& threshold, double value,
-                  uint64_t outliers) {
+void print_result(const Console& console, std::string_view score, const Threshold& threshold,
+                  double value, uint64_t outliers) {
   const bool is_out_of_reach =
       threshold.origin == Origin::false_discovery_rate && std::isinf(value);
   console.result(is_out_of_reach
-                     ? fmt::format("[INFO] mse threshold: none reaches the false discovery rate {}",
-                                   concise(threshold.parameter))
-                     : fmt::format("[INFO] mse threshold: {}", shortest(value)));
+                     ? fmt::format("[INFO] {} threshold: none reaches the false discovery rate {}",
+                                   score, concise(threshold.parameter))
+                     : fmt::format("[INFO] {} threshold: {}", score, shortest(value)));
   console.result(fmt::format("[INFO] {} outliers found", outliers));
 }
 

@@ -65,10 +65,10 @@ std::string_view name_of(Threshold::Origin origin);
 /// flagged. Throws as the functions of detect/ do.
 void compute(Threshold& threshold, uint64_t count, const ScorePass& pass, const Console& console);
 
-/// The reference program's two lines: `value` is that of the threshold. Where no value reaches a
-/// rate they say so.
-void print_result(const Console& console, const Threshold& threshold, double value,
-                  uint64_t outliers);
+/// The reference program's two lines: `score` is the name of what is scored by, `value` is that of
+/// the threshold. Where no value reaches a rate they say so.
+void print_result(const Console& console, std::string_view score, const Threshold& threshold,
+                  double value, uint64_t outliers);
 /// advice(), where there is some.
 void print_advice(const Console& console, const Threshold& threshold);
 

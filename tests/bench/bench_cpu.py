@@ -24,6 +24,7 @@ import processes
 
 # Speed against the fastest peer, by threads; share of the machine's peak.
 AGAINST_PEERS = {"train": {1: 1.9, 2: 2.5}, "score": {1: 1.6, 2: 2.2}}
+MOST_TRIMMING = 1.05
 SHARE = {"train": 0.75, "score": 0.80}
 NETWORKS = [("64x64x3", "32,64"), ("32x24x3", "8,16,24"), ("256x256x1", "32,64")]
 NETWORK_SHARE = 0.45
@@ -111,6 +112,15 @@ def measure_networks(threads, arguments, folder):
     return workers
 
 
+def cost_of_trimming(threads, arguments, folder):
+    """A trimmed step's time over a plain one's: the median over the turns."""
+    workers = [started(job, [arguments.bench, job, threads], threads, folder)
+               for job in ("train", "trim")]
+    in_turns(workers, arguments.rounds, arguments.seconds)
+    plain, trimmed = (worker.values() for worker in workers)
+    return statistics.median(b / a for a, b in zip(plain, trimmed))
+
+
 def share_of_peak(worker, peak, operations):
     """The median over the turns, each against the peak of the same turn."""
     return statistics.median(
@@ -171,8 +181,13 @@ def main():
                                 "operations_a_second": peak.values("operations_a_second")})
                 lines.append(f"| {job} | {threads} | *peak, {peak.median('operations_a_second') / 1e9:,.1f} "
                              "GFLOP/s* | | | | 100% |")
-        networks = []
+        networks, trimming = [], []
         for threads in arguments.threads:
+            cost = cost_of_trimming(threads, arguments, folder)
+            hold(f"a plain step over a trimmed one, {threads} threads", 1 / cost, 1 / MOST_TRIMMING,
+                 "")
+            trimming.append(f"a trimmed step, {threads} threads: {cost:.3f} of a plain one")
+            records.append({"job": "trim", "threads": threads, "of_plain": cost})
             peak, *workers = measure_networks(threads, arguments, folder)
             for worker in workers:
                 share = share_of_peak(worker, peak, worker.answers[0]["operations"])
@@ -190,6 +205,7 @@ def main():
     print("\n".join(lines))
     print("\n| network | threads | images/s | of the machine's peak |\n| --- | ---: | ---: | ---: |")
     print("\n".join(networks))
+    print("\n" + "\n".join(trimming))
     processes.record("cpu", {"load_before": load, "measurements": records})
     for failure in failures:
         print(f"FAILED: {failure}")

@@ -147,6 +147,7 @@ TEST_F(TrainResumeTest, OtherOptionsAreNamed) {
   const std::vector<std::pair<Arguments, std::vector<std::string>>> others = {
       {{"--lr", "0.01"}, {"--lr 0.001", "--lr 0.01"}},
       {{"--batch-size", "16"}, {"--batch-size 32", "--batch-size 16"}},
+      {{"--robust", "--trim", "0.2"}, {"--trim 0.0", "--trim 0.2"}},
       {{"--seed", "1"}, {"--seed 42", "--seed 1"}},
       {{"--init-seed", "1"}, {"--init-seed 42", "--init-seed 1"}},
       {{"--val-split", ".5"}, {"--val-split 0.2", "--val-split 0.5"}},
