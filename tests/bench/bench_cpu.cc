@@ -3,8 +3,8 @@
 //   bench_cpu peak THREADS
 // In a folder that holds share/oddity/mnist. Prints "ready"; then, for each number of seconds read
 // from standard input, works that long and prints one JSON object: the median seconds of an image
-// (train: in steps of 32; trim: the same, six in a hundred left out; score: the whole set at once) and its nominal floating-point operations;
-// peak: the operations a second.
+// (train: in steps of 32; trim: the same, six in a hundred left out; score: the whole set at once)
+// and its nominal floating-point operations; peak: the operations a second.
 #include <fmt/format.h>
 
 #include <algorithm>
