@@ -18,8 +18,8 @@ enum class Pixels { u8, u16, f32 };
 struct PixelBatch {
   Pixels type = Pixels::u8;
   const void* pixels = nullptr;
-  const uint32_t* positions = nullptr;
-  const EpochState* state = nullptr;
+  const uint32_t* positions = nullptr;  // null: image i is at i
+  const EpochState* state = nullptr;    // null: step 0
   int64_t batch = 0;
 };
 

@@ -20,11 +20,12 @@ struct Gathered {
   };
   Pixels type;
   const unsigned char* pixels;  // [·, size]
-  const uint32_t* positions;    // of the batch's images
+  const uint32_t* positions;    // of the batch's images; null: they lie in order
 
   __device__ __forceinline__ Pointer image(const float* /*x*/, int64_t n, int64_t size) const {
     const int64_t bytes = type == Pixels::u8 ? 1 : type == Pixels::u16 ? 2 : 4;
-    return pixels + positions[n] * size * bytes;
+    const int64_t at = positions == nullptr ? n : positions[n];
+    return pixels + at * size * bytes;
   }
   __device__ __forceinline__ void read(Pointer p, int at, bool exists, int i, Quad& quad) const {
     if (!exists) {
@@ -59,8 +60,9 @@ struct Gathered {
 };
 
 __device__ __forceinline__ Gathered gathered(const PixelBatch& batch) {
+  const int64_t first = batch.state == nullptr ? 0 : batch.state->step * batch.batch;
   return {batch.type, static_cast<const unsigned char*>(batch.pixels),
-          batch.positions + batch.state->step * batch.batch};
+          batch.positions == nullptr ? nullptr : batch.positions + first};
 }
 
 }  // namespace oddity::kernels
