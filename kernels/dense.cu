@@ -25,7 +25,7 @@ __device__ __forceinline__ AsStored prepare(const StoredRows&, float*, float*) {
 /// Rows: images; columns: outputs; depth: a slice of the inputs. Grid: tiles of columns, tiles of
 /// rows, slices. To y [slices, images, outputs].
 template <typename Tile, bool kVector, typename Input>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
     dense_kernel(DenseShape shape, int slice_inputs, Input input, const float* w, const float* bias,
                  Epilogue epilogue, float* y) {
   SHARED_DYNAMIC(float, tables);
