@@ -1,5 +1,5 @@
-// The last transposed convolution with all behind it (stage.h): of a training step sigmoid, errors
-// and their gradient; of inference what is wanted of the reconstructions.
+// The end of the forward pass and the beginning of the backward pass of a training step in few
+// launches (stage.h): the last transposed convolution, sigmoid, errors and their gradient.
 #pragma once
 
 #include "stage.h"
@@ -24,22 +24,5 @@ struct LastOutput {
 void last_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
                 const float* w, const float* bias, const PixelBatch& images,
                 const LastOutput& output);
-
-/// In inference, of the same layer: the errors of the images [N], the mean of (x − y)² of each.
-/// What a block adds to them goes to parts [N · last_stage_blocks · C] where an image has several.
-/// An image's bits do not depend on N.
-void last_stage_errors(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
-                       const float* w, const float* bias, const PixelBatch& images, float* parts,
-                       float* errors);
-
-/// The reconstructions y [N, H, W, C] in [0,1].
-void last_stage_reconstructions(cudaStream_t stream, const Conv2dShape& shape,
-                                const NormalisedMap& x, const float* w, const float* bias,
-                                float* y);
-
-/// (x − y)² [N, H, W, C].
-void last_stage_differences(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
-                            const float* w, const float* bias, const PixelBatch& images,
-                            float* differences);
 
 }  // namespace oddity::kernels

@@ -63,11 +63,11 @@ TEST(FusedInferenceBudget, LaunchesABlock) {
     Architecture architecture;
     size_t fused, layered;  // more is a decision
   };
-  // Fused: a launch a stage, one or two for each dense layer, and one to add up the parts of an
-  // image that is more than one tile.
-  for (const Case& c : {Case{conv_autoencoder(28, 28, 1), 9, 14},
-                        Case{conv_autoencoder(64, 64, 3, {16, 32, 64}, 128), 11, 18},
-                        Case{kSmall, 9, 14}, Case{conv_autoencoder(2, 2, 1, {1}, 1), 5, 9}}) {
+  // Fused: a launch a stage, but one for the last two, one or two for the encoder's dense layer and
+  // one for the decoder's; one more adds up the parts of an image of more than one region.
+  for (const Case& c : {Case{conv_autoencoder(28, 28, 1), 7, 14},
+                        Case{conv_autoencoder(64, 64, 3, {16, 32, 64}, 128), 10, 18},
+                        Case{kSmall, 7, 14}, Case{conv_autoencoder(2, 2, 1, {1}, 1), 4, 9}}) {
     Resident network(c.architecture);
     constexpr int64_t kImages = 40;
     cuda::FusedInference fused(network.plan, network.stream.get(), kImages);
@@ -138,8 +138,8 @@ void expect_the_same(const Architecture& architecture, kernels::Pixels type) {
   cuda::FusedInference by_threes(network.plan, network.stream.get(), 3);
   cuda::LayeredInference layered(network.plan, *network.planner, network.stream.get(), 7);
   const Results actual = infer(fused, network, images, type);
-  // Normalising on the way is the same arithmetic, and products are added in the same order: what
-  // differs is only how an image's errors are added up.
+  // Normalising on the way is the same arithmetic, and products are added in the same order, but
+  // for those of the last layer and the errors of an image.
   const Results expected = infer(layered, network, images, type);
   EXPECT_EQ(actual.latent, expected.latent);
   EXPECT_TRUE(all_near(actual.reconstructions, expected.reconstructions, {.absolute = 5e-7}));

@@ -1,5 +1,4 @@
-// The last stage: transposed convolution, sigmoid, and of training the errors and their gradient,
-// of inference what is wanted of the reconstructions.
+// The last stage: transposed convolution, sigmoid, errors and their gradient in one launch.
 #include "last_stage.h"
 
 #include <gtest/gtest.h>
@@ -76,103 +75,6 @@ TEST_P(LastStage, IsTheReferences) {
     EXPECT_TRUE(test::all_near(of_bias, expected_bias, {.absolute = 1e-6}));
     EXPECT_EQ(step.download(), std::vector<int64_t>{1});
   }
-}
-
-/// Of inference on random images, with what float64 makes of the same.
-class LastOfInference {
- public:
-  explicit LastOfInference(const Conv2dShape& shape)
-      : shape_(shape),
-        size_(shape.height * shape.width * shape.channels),
-        x_(shape.images, small_side(shape), 0),
-        w_(random_values(weight_count(shape), 10)),
-        bias_(random_values(shape.channels, 11)),
-        stored_(test::random_images<uint8_t>(large_side(shape), static_cast<size_t>(shape.images),
-                                             kSeed)),
-        device_w_(w_),
-        device_bias_(bias_),
-        pixels_(stored_.pixels),
-        target(test::widen(stored_)),
-        y(reference::sigmoid(
-            reference::conv2d_transpose(x_.output(), keras_kernel(shape, w_), doubles(bias_), 1))) {
-    x_.leave_statistics();
-  }
-
-  // Each of `count` images from `first` on.
-  std::vector<float> errors(int64_t first, int64_t count) {
-    const Conv2dShape some = shape(count);
-    DeviceArray<float> parts(static_cast<size_t>(count * last_stage_blocks(some) * some.channels));
-    DeviceArray<float> result(static_cast<size_t>(count));
-    for (int i = 0; i < 2; ++i) {
-      last_stage_errors(nullptr, some, map(first), device_w_.data(), device_bias_.data(),
-                        pixels(first), parts.data(), result.data());
-    }
-    return result.download();
-  }
-  std::vector<float> reconstructions(int64_t first, int64_t count) {
-    DeviceArray<float> result(static_cast<size_t>(count * size_));
-    last_stage_reconstructions(nullptr, shape(count), map(first), device_w_.data(),
-                               device_bias_.data(), result.data());
-    return result.download();
-  }
-  std::vector<float> differences(int64_t first, int64_t count) {
-    DeviceArray<float> result(static_cast<size_t>(count * size_));
-    last_stage_differences(nullptr, shape(count), map(first), device_w_.data(), device_bias_.data(),
-                           pixels(first), result.data());
-    return result.download();
-  }
-
- private:
-  Conv2dShape shape(int64_t count) const {
-    Conv2dShape some = shape_;
-    some.images = count;
-    return some;
-  }
-  NormalisedMap map(int64_t first) {
-    NormalisedMap map = x_.normalised(Normalisation::statistics);
-    map.x += first * shape_.height * shape_.width * shape_.filters;
-    return map;
-  }
-  PixelBatch pixels(int64_t first) {
-    return {.type = Pixels::u8, .pixels = pixels_.data() + first * size_};
-  }
-
-  Conv2dShape shape_;
-  int64_t size_;
-  TestMap x_;
-  std::vector<float> w_, bias_;
-  test::TestImages<uint8_t> stored_;
-  DeviceArray<float> device_w_, device_bias_;
-  DeviceArray<uint8_t> pixels_;
-
- public:
-  const reference::Batch target, y;
-};
-
-TEST_P(LastStage, OfInferenceIsTheReferences) {
-  SCOPED_TRACE("seed " + std::to_string(kSeed));
-  const int64_t n = GetParam().images;
-  LastOfInference last(GetParam());
-  // Logits reach 10, where a float32's last digit is 1e-6; the sigmoid's slope is at most 1/4.
-  EXPECT_TRUE(test::all_near(last.reconstructions(0, n), last.y.values, {.absolute = 2e-6}));
-  EXPECT_TRUE(test::all_near(last.errors(0, n), reference::mean_squared_errors(last.target, last.y),
-                             {.relative = 2e-6}));
-  reference::Values squares = last.y.values;
-  for (size_t i = 0; i < squares.size(); ++i) {
-    squares[i] = (squares[i] - last.target.values[i]) * (squares[i] - last.target.values[i]);
-  }
-  EXPECT_TRUE(test::all_near(last.differences(0, n), squares, {.absolute = 4e-6}));
-}
-
-TEST_P(LastStage, BitsOfAnImageDoNotDependOnTheOthers) {
-  const int64_t n = GetParam().images;
-  LastOfInference last(GetParam());
-  const auto last_of = [&](const std::vector<float>& all) {
-    return std::vector<float>(all.end() - std::ssize(all) / n, all.end());
-  };
-  EXPECT_EQ(last.errors(n - 1, 1), last_of(last.errors(0, n)));
-  EXPECT_EQ(last.reconstructions(n - 1, 1), last_of(last.reconstructions(0, n)));
-  EXPECT_EQ(last.differences(n - 1, 1), last_of(last.differences(0, n)));
 }
 
 }  // namespace

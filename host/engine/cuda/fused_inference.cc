@@ -1,7 +1,8 @@
 #include "engine/cuda/fused_inference.h"
 
+#include "decoder_tail.h"
 #include "engine/cuda/trace.h"
-#include "last_stage.h"
+#include "slices.h"
 
 namespace oddity::cuda {
 namespace {
@@ -28,23 +29,22 @@ int64_t bytes_of(kernels::Pixels type) {
 }  // namespace
 
 FusedInference::FusedInference(const Plan& plan, cudaStream_t stream, int64_t max_images)
-    : Inference(plan, stream, max_images, /*others=*/0), last_(plan.stages.size() - 1) {
+    : Inference(plan, stream, max_images, /*others=*/0), tail_(plan.stages.size() - 2) {
   int64_t size = 0;
-  for (size_t i = 0; i < last_; ++i) {
+  for (size_t i = 0; i <= tail_; ++i) {
     places_.push_back(size);
     size += statistics_size(plan.stages[i]);
   }
   statistics_ = {size, "the folded batch normalisation"};
-  const kernels::Conv2dShape& last = plan.stages[last_].convolution;
-  parts_ = {block_images() * kernels::last_stage_blocks(last) * last.channels,
-            "the errors of a block of images"};
+  const int64_t regions = error_parts();
+  if (regions > 1) parts_ = {block_images() * regions, "the errors of a block of images"};
   workspace_ = {kernels::dense_workspace({block_images(), plan.features, plan.latent}),
                 "the workspace of inference"};
 }
 
 void FusedInference::load(const NetworkState& state) {
   keep(state);
-  for (size_t i = 0; i < last_; ++i) {
+  for (size_t i = 0; i <= tail_; ++i) {
     const Stage& stage = plan().stages[i];
     fold(stage, statistics(i) + kernels::kScale * stage.out_channels,
          statistics(i) + kernels::kShift * stage.out_channels);
@@ -83,6 +83,11 @@ kernels::NormalisedMap FusedInference::input(size_t stage, const float* x) const
   return map;
 }
 
+int64_t FusedInference::error_parts() const {
+  return kernels::decoder_tail_regions(plan().stages[tail_].convolution,
+                                       plan().stages[tail_ + 1].out_channels);
+}
+
 float* FusedInference::activation(size_t index, int64_t count, const float* x) {
   const Stage& stage = plan().stages[index];
   const float* const w = weight(stage.kernel);
@@ -114,38 +119,52 @@ float* FusedInference::hidden(int64_t count) {
   return y;
 }
 
-kernels::NormalisedMap FusedInference::last_input(int64_t count) {
+const float* FusedInference::tail_input(int64_t count) {
   const float* x = hidden(count);
-  for (size_t i = plan().encoder_stages; i < last_; ++i) x = activation(i, count, x);
-  return input(last_, x);
+  for (size_t i = plan().encoder_stages; i < tail_; ++i) x = activation(i, count, x);
+  return x;
+}
+
+void FusedInference::run_tail(int64_t count, const float* x, kernels::TailResult result,
+                              float* to) {
+  const Stage& stage = plan().stages[tail_];
+  const Stage& last = plan().stages[tail_ + 1];
+  kernels::decoder_tail(stream(),
+                        {.stage = shape(tail_, count),
+                         .w = weight(stage.kernel),
+                         .bias = weight(stage.bias),
+                         .statistics = statistics(tail_),
+                         .channels = static_cast<int>(last.out_channels),
+                         .last_w = weight(last.kernel),
+                         .last_bias = weight(last.bias)},
+                        input(tail_, x), pixels_, result, to);
+}
+
+float* FusedInference::decode(int64_t count, kernels::TailResult result) {
+  const TraceRange range("decode");
+  const float* const x = tail_input(count);
+  float* const y = other_map(x);
+  run_tail(count, x, result, y);
+  return y;
 }
 
 float* FusedInference::decode(int64_t count) {
-  const TraceRange range("decode");
-  const Stage& last = plan().stages[last_];
-  const kernels::NormalisedMap x = last_input(count);
-  float* const y = other_map(x.x);
-  kernels::last_stage_reconstructions(stream(), shape(last_, count), x, weight(last.kernel),
-                                      weight(last.bias), y);
-  return y;
+  return decode(count, kernels::TailResult::reconstructions);
 }
 
 float* FusedInference::pixel_errors(int64_t count) {
-  const TraceRange range("decode");
-  const Stage& last = plan().stages[last_];
-  const kernels::NormalisedMap x = last_input(count);
-  float* const y = other_map(x.x);
-  kernels::last_stage_differences(stream(), shape(last_, count), x, weight(last.kernel),
-                                  weight(last.bias), pixels_, y);
-  return y;
+  return decode(count, kernels::TailResult::squared_differences);
 }
 
 void FusedInference::score(int64_t count, float* errors) {
   encode(count);
   const TraceRange range("decode");
-  const Stage& last = plan().stages[last_];
-  kernels::last_stage_errors(stream(), shape(last_, count), last_input(count), weight(last.kernel),
-                             weight(last.bias), pixels_, parts_.data(), errors);
+  const int64_t parts = error_parts();
+  run_tail(count, tail_input(count), kernels::TailResult::errors,
+           parts > 1 ? parts_.data() : errors);
+  if (parts > 1) {
+    kernels::sum_slices(stream(), parts, count, /*columns=*/1, parts_.data(), nullptr, errors);
+  }
 }
 
 }  // namespace oddity::cuda

@@ -1,9 +1,11 @@
 // Inference in few launches (kernels/stage.h): the first reads pixels, every other one normalises
-// the map that it reads, and the last makes of the logits what is wanted.
+// the map that it reads, and the last goes from the decoder's last map but one to what is wanted
+// (kernels/decoder_tail.h), so that the largest map is never in memory.
 #pragma once
 
 #include <vector>
 
+#include "decoder_tail.h"
 #include "engine/cuda/inference.h"
 #include "stage.h"
 
@@ -25,7 +27,7 @@ class FusedInference final : public Inference {
   // The parts of these, which tests look at, too.
   /// The decoder's first map, of the latent vectors.
   float* hidden(int64_t count);
-  /// The activation of a stage but the last, not yet normalised. x is that of the one before, or
+  /// The activation of a stage before the tail, not yet normalised. x is that of the one before, or
   /// hidden(); the first reads pixels.
   float* activation(size_t stage, int64_t count, const float* x);
   /// What normalises it, [kStatistics, channels].
@@ -36,11 +38,16 @@ class FusedInference final : public Inference {
   kernels::NormalisedMap normalised(size_t stage, const float* x) const;
   /// What a stage but the first reads.
   kernels::NormalisedMap input(size_t stage, const float* x) const;
-  /// What the last stage reads, of the latent vectors.
-  kernels::NormalisedMap last_input(int64_t count);
+  /// What the tail reads, of the latent vectors.
+  const float* tail_input(int64_t count);
+  /// The last two stages, and what is made of them.
+  void run_tail(int64_t count, const float* x, kernels::TailResult result, float* to);
+  float* decode(int64_t count, kernels::TailResult result);
+  /// Parts that the tail leaves of an image's error.
+  int64_t error_parts() const;
   kernels::Conv2dShape shape(size_t stage, int64_t count) const;
 
-  size_t last_;
+  size_t tail_;                  // the stage that the tail begins with
   std::vector<int64_t> places_;  // of the stages' statistics
   DeviceBuffer<float> statistics_;
   DeviceBuffer<float> parts_;      // of the images' errors
