@@ -107,13 +107,16 @@ __device__ __forceinline__ void multiply_taps(const DecoderTail& layers, int fir
 /// Adds the products of a row of the map, which lies at `pixel`, to the logits around it: tap
 /// (r, c) is what pixel (row + r − 1, column + c − 1) is reached by. Pixels of a phase are two
 /// apart. So the taps 1 and 2 of each axis reach different logits from all of them; then there are
-/// those with tap 0. The whole block calls it.
+/// those with tap 0. The whole block calls it: its barriers keep products before it from those
+/// behind, and theirs the logits.
 __device__ __forceinline__ void add_to_logits(const TailRegion& region, int channel, Pixel pixel,
                                               bool adds, const float (&products)[kTaps],
                                               float* logits) {
 #pragma unroll
   for (int round = 0; round < 4; ++round) {
-    if (round > 0) __syncthreads();
+    if (round > 0) {
+      __syncthreads();
+    }
 #pragma unroll
     for (int tap = 0; tap < kTaps; ++tap) {
       const int tap_row = tap / 3;
@@ -190,7 +193,6 @@ __global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(3))
       const bool adds = RowLanes<Tile>::first() && position < positions &&
                         regions.inside_image(pixel.row, pixel.column);
       for (int first_channel = 0; first_channel < channels; first_channel += Tile::kColumns) {
-        __syncthreads();  // the last product has read its operands, and the logits are free
         PatchesAlongDepth<Tile::kRows, Tile::kThreads, kVector, Normalised> rows(patches, first,
                                                                                  load);
         TransposedWeights<Tile::kColumns, Tile::kThreads, kVector> columns(
