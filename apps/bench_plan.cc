@@ -109,7 +109,7 @@ void print_text(const Console& console, const Architecture& architecture,
         with_thousands(launch.flop / scorer.images)));
   }
   if (report.scorers.empty()) {
-    console.result(fmt::format("scoring: layer by layer ({})", report.scoring));
+    console.result(fmt::format("scoring: not in one kernel ({})", report.scoring));
   }
   console.result(kCounted);
   console.result(fmt::format(

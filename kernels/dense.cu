@@ -3,6 +3,7 @@
 #include "dense.h"
 #include "gemm.cuh"
 #include "long_product.cuh"
+#include "norm_inputs.cuh"
 #include "slices.h"
 
 namespace oddity::kernels {
@@ -10,19 +11,33 @@ namespace {
 
 // Features can be many: their tiles lie along x of a grid, which alone may exceed 65,535.
 
+/// An operand that is read as it is stored, beside those of norm_inputs.cuh.
+struct StoredRows {
+  const float* x = nullptr;
+  static constexpr int channels = 1;
+};
+__host__ __device__ inline int table_floats(const StoredRows&) { return 0; }
+template <bool kVector>
+__device__ __forceinline__ AsStored prepare(const StoredRows&, float*, float*) {
+  return {};
+}
+
 /// Rows: images; columns: outputs; depth: a slice of the inputs. Grid: tiles of columns, tiles of
 /// rows, slices. To y [slices, images, outputs].
-template <typename Tile, bool kVector>
-__global__ void __launch_bounds__(Tile::kThreads)
-    dense_kernel(DenseShape shape, int slice_inputs, const float* x, const float* w,
-                 const float* bias, Epilogue epilogue, float* y) {
+template <typename Tile, bool kVector, typename Input>
+__global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
+    dense_kernel(DenseShape shape, int slice_inputs, Input input, const float* w, const float* bias,
+                 Epilogue epilogue, float* y) {
+  SHARED_DYNAMIC(float, tables);
+  const auto load = prepare<kVector>(input, tables, nullptr);  // of what nobody has to merge
   const int64_t first_output = int64_t{blockIdx.x} * Tile::kColumns;
   const int64_t first_image = int64_t{blockIdx.y} * Tile::kRows;
   const int64_t first_input = int64_t{blockIdx.z} * slice_inputs;
   const int64_t left = shape.inputs - first_input;
   const int depth = left < slice_inputs ? static_cast<int>(left) : slice_inputs;
-  MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector> rows(x + first_input, shape.inputs,
-                                                              shape.images, first_image, depth);
+  MatrixAlongDepth<Tile::kRows, Tile::kThreads, kVector, LoadOf<Input>> rows(
+      input.x + first_input, shape.inputs, shape.images, first_image, depth, load, input.channels,
+      static_cast<int>(first_input % input.channels));
   MatrixAlongExtent<Tile::kColumns, Tile::kThreads, kVector> columns(
       w + first_input * shape.outputs, shape.outputs, first_output, depth);
   const auto sums = multiply<Tile>(rows, columns, depth);
@@ -119,19 +134,39 @@ Slices dense_slices(const DenseShape& shape) {
 }
 
 bool all_vector(const DenseShape& shape) { return shape.inputs % 4 == 0 && shape.outputs % 4 == 0; }
+bool reads_quads(const DenseShape& shape, const StoredRows&) { return all_vector(shape); }
+bool reads_quads(const DenseShape& shape, const NormalisedMap& x) {
+  return all_vector(shape) && x.channels % 4 == 0;
+}
 
 /// Of each slice: y [slices.count, images, outputs].
+template <typename Input>
 void dense_slices_of(cudaStream_t stream, const DenseShape& shape, const Slices& slices,
-                     const float* x, const float* w, const float* bias, Epilogue epilogue,
+                     const Input& x, const float* w, const float* bias, Epilogue epilogue,
                      float* y) {
-  with_tile(shape.outputs, all_vector(shape), [&]<typename Tile, bool kVector>() {
-    launch(dense_kernel<Tile, kVector>,
+  with_tile(shape.outputs, reads_quads(shape, x), [&]<typename Tile, bool kVector>() {
+    launch(dense_kernel<Tile, kVector, Input>,
            {.grid = {blocks_for(shape.outputs, Tile::kColumns),
                      blocks_for(shape.images, Tile::kRows), slices.count},
             .block = Tile::kThreads,
+            .shared = sizeof(float) * static_cast<std::size_t>(table_floats(x)),
             .stream = stream},
            shape, static_cast<int>(slices.depth), x, w, bias, epilogue, y);
   });
+}
+
+/// The slices, and their sum.
+template <typename Input>
+void dense_in_slices(cudaStream_t stream, const DenseShape& shape, const Input& x, const float* w,
+                     const float* bias, float* y, float* workspace) {
+  if (shape.images == 0) return;
+  const Slices slices = dense_slices(shape);
+  const bool whole = slices.count == 1;
+  dense_slices_of(stream, shape, slices, x, w, bias, whole ? Epilogue::bias : Epilogue::none,
+                  whole ? y : workspace);
+  if (!whole) {
+    sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
+  }
 }
 
 }  // namespace
@@ -143,19 +178,17 @@ int64_t dense_workspace(const DenseShape& shape) {
 
 void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
            const float* bias, float* y, float* workspace) {
-  if (shape.images == 0) return;
-  const Slices slices = dense_slices(shape);
-  const bool whole = slices.count == 1;
-  dense_slices_of(stream, shape, slices, x, w, bias, whole ? Epilogue::bias : Epilogue::none,
-                  whole ? y : workspace);
-  if (!whole) {
-    sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
-  }
+  dense_in_slices(stream, shape, StoredRows{x}, w, bias, y, workspace);
+}
+
+void dense(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x, const float* w,
+           const float* bias, float* y, float* workspace) {
+  dense_in_slices(stream, shape, x, w, bias, y, workspace);
 }
 
 void dense_whole(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
                  const float* bias, float* y) {
-  dense_slices_of(stream, shape, {1, shape.inputs}, x, w, bias, Epilogue::bias, y);
+  dense_slices_of(stream, shape, {1, shape.inputs}, StoredRows{x}, w, bias, Epilogue::bias, y);
 }
 
 void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,

@@ -6,6 +6,8 @@
 #include <compare>
 #include <cstdint>
 
+#include "stage.h"
+
 namespace oddity::kernels {
 
 /// x [images, inputs], w [inputs, outputs], y [images, outputs], all row-major. Pointers are
@@ -23,6 +25,10 @@ int64_t dense_workspace(const DenseShape& shape);
 /// y = x·w + bias [outputs]. How a sum is cut depends on inputs and outputs alone: the bits of an
 /// image's output do not change with the number of images.
 void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
+           const float* bias, float* y, float* workspace);
+
+/// The same of a map, normalised on the way by its statistics or not at all (stage.h).
+void dense(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x, const float* w,
            const float* bias, float* y, float* workspace);
 
 /// The same in one launch: no sum is cut, however few they are.

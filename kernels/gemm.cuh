@@ -135,39 +135,66 @@ struct AlongExtent {
   }
 };
 
-/// Source: a matrix [extent, pitch], of it the tile from `first` on, depth [0, depth).
-template <int kExtent, int kThreads, bool kVector>
+/// Source: a matrix [extent, pitch], of it the tile from `first` on, depth [0, depth). Along the
+/// depth lie channels, over and over, from `channel` on.
+template <int kExtent, int kThreads, bool kVector, typename Load = AsStored>
 class MatrixAlongDepth {
  public:
   __device__ MatrixAlongDepth(const float* matrix, int64_t pitch, int64_t extent, int64_t first,
-                              int depth)
-      : next_(Copy::depth()), depth_(depth) {
+                              int depth, const Load& how = {}, int channels = 1, int channel = 0)
+      : load_(how),
+        next_(Copy::depth()),
+        depth_(depth),
+        channels_(channels),
+        channel_step_(kDepth % channels),
+        next_channel_((channel + Copy::depth()) % channels) {
 #pragma unroll
     for (int load = 0; load < Copy::kLoads; ++load) {
       // What lies beyond the extent is not stored: any readable row will do.
       const int64_t position = first + Copy::position(load);
-      rows_[load] = matrix + (position < extent ? position : extent - 1) * pitch;
+      rows_[load] = load_.image(matrix, position < extent ? position : extent - 1, pitch);
     }
   }
   /// Reads the next kDepth steps into registers.
   __device__ __forceinline__ void fetch() {
+    const int size = depth_ - next_;
 #pragma unroll
     for (int load = 0; load < Copy::kLoads; ++load) {
-      load_quad<kVector>(rows_[load] + next_, depth_ - next_, quads_[load]);
+      if constexpr (kVector) {
+        load_.read(rows_[load], next_, size > 0, quads_[load]);
+      } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) load_.read(rows_[load], next_ + i, i < size, i, quads_[load]);
+      }
     }
     next_ += kDepth;
+    channel_ = next_channel_;
+    next_channel_ += channel_step_;
+    if (next_channel_ >= channels_) next_channel_ -= channels_;
   }
   /// Writes them to shared memory.
   __device__ __forceinline__ void store(OperandTile<kExtent>& tile) const {
-    Copy::store(quads_, tile);
+    const int size = depth_ - (next_ - kDepth);  // fetch() has gone one step on
+    const unsigned exist = size >= 4 ? kWholeQuad : size <= 0 ? 0 : kWholeQuad >> (4 - size);
+    float quads[Copy::kLoads][4];
+#pragma unroll
+    for (int load = 0; load < Copy::kLoads; ++load) {
+      load_.template finish<kVector>(quads_[load], channel_, exist, quads[load]);
+    }
+    Copy::store(quads, tile);
   }
 
  private:
   using Copy = AlongDepth<kExtent, kThreads>;
-  const float* rows_[Copy::kLoads];
+  Load load_;
+  typename Load::Pointer rows_[Copy::kLoads];
   int next_;
   int depth_;
-  float quads_[Copy::kLoads][4];
+  int channels_;
+  int channel_step_;
+  int next_channel_;
+  int channel_ = 0;  // of what was fetched last
+  typename Load::Quad quads_[Copy::kLoads];
 };
 
 /// Source: a matrix [depth, extent], of it the tile from `first` on. Along the extent lie channels,

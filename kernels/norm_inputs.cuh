@@ -147,8 +147,16 @@ __host__ __device__ inline int table_floats(const MapGradient& map) {
   return Differentiated::kTables * table_pitch(map.channels);
 }
 
-/// The load of an operand, its tables ready in all threads. The whole block calls it; scratch is
-/// free again on return. With kVector, channels are a multiple of 4.
+/// Whether the constants of an operand are made of what many blocks have left.
+inline bool is_merged(const PixelBatch&) { return false; }
+inline bool is_merged(const NormalisedMap& map) {
+  return map.normalisation == Normalisation::moments;
+}
+inline bool is_merged(const MapGradient&) { return true; }
+
+/// The load of an operand, its tables ready in all threads. The whole block calls it; scratch,
+/// which only those that are merged need, is free again on return. With kVector, channels are a
+/// multiple of 4.
 template <bool kVector>
 __device__ __forceinline__ Gathered prepare(const PixelBatch& batch, float*, float*) {
   return gathered(batch);

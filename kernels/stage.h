@@ -1,9 +1,9 @@
-// A training step in few launches. A stage is a convolution of either direction with LeakyReLU and
-// batch normalisation behind it; here a launch computes all of it: whoever reads a map normalises
-// it on the way, and whoever writes one leaves what its normalisation needs, sums of the blocks of
-// rows that the launch is cut into. The next launch's blocks each add those up, in one order:
-// nothing is handed from block to block within a launch. A map [rows, channels] has a pixel in each
-// row.
+// Training and inference in few launches. A stage is a convolution of either direction with
+// LeakyReLU and batch normalisation behind it; here a launch computes all of it: whoever reads a
+// map normalises it on the way, and in training whoever writes one leaves what its normalisation
+// needs, sums of the blocks of rows that the launch is cut into. The next launch's blocks each add
+// those up, in one order: nothing is handed from block to block within a launch. A map [rows,
+// channels] has a pixel in each row.
 #pragma once
 
 #include "batchnorm.h"
@@ -24,7 +24,8 @@ struct Moments {
   int64_t rows = 0;  // of the map
 };
 
-/// The normalisation of a map once somebody has merged its moments, [kStatistics, channels].
+/// The normalisation of a map once somebody has merged its moments, [kStatistics, channels]. In
+/// inference it is known beforehand (batch_norm_fold), and only the last two are there.
 enum Statistic {
   kMean,
   kInverseDeviation,  // 1/√(biased variance + epsilon)
@@ -79,6 +80,12 @@ struct ActivationOutput {
   Moments moments;
 };
 
+/// The same of inference, which needs no moments.
+struct PlainOutput {
+  float* y = nullptr;
+  const float* bias = nullptr;
+};
+
 /// Where a gradient goes: dx [rows, channels]. With statistics, those of the map it belongs to, and
 /// its activation the sums are left as well; without them the map is not normalised.
 struct GradientOutput {
@@ -93,13 +100,19 @@ int conv2d_stage_blocks(const Conv2dShape& shape);
 int conv2d_transpose_stage_blocks(const Conv2dShape& shape);
 
 /// A stage's forward pass, conv2d or conv2d_transpose with bias and LeakyReLU. The first stage
-/// reads pixels, C of them together.
+/// reads pixels, C of them together. In inference the bits of an image's map do not change with N.
 void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const PixelBatch& x,
                   const float* w, const ActivationOutput& y);
 void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
                   const float* w, const ActivationOutput& y);
 void conv2d_transpose_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
                             const float* w, const ActivationOutput& y);
+void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const PixelBatch& x,
+                  const float* w, const PlainOutput& y);
+void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
+                  const float* w, const PlainOutput& y);
+void conv2d_transpose_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
+                            const float* w, const PlainOutput& y);
 
 /// The gradient of a stage's input: of a transposed convolution's by the convolution, the other way
 /// round. That of the logits is a NormalisedMap that is not normalised.

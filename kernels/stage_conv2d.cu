@@ -32,10 +32,11 @@ __global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
   epilogue.leave(first_filter);
 }
 
+template <typename Output>
 RowTiles row_tiles(const Conv2dShape& shape) {
   RowTiles tiles{};
   with_tile(shape.filters, true, [&]<typename Tile, bool kVector>() {
-    tiles = cut_row_tiles(blocks_for(shape.small_pixels(), Tile::kRows), shape.filters);
+    tiles = cut_tiles<Output>(blocks_for(shape.small_pixels(), Tile::kRows), shape.filters);
   });
   return tiles;
 }
@@ -43,7 +44,7 @@ RowTiles row_tiles(const Conv2dShape& shape) {
 template <typename Input, typename Output>
 void run(cudaStream_t stream, const Conv2dShape& shape, const float* x, const Input& input,
          const float* w, const Output& output) {
-  const RowTiles tiles = row_tiles(shape);
+  const RowTiles tiles = row_tiles<Output>(shape);
   with_tile(shape.filters, shape.channels % 4 == 0, [&]<typename Tile, bool kVector>() {
     launch(conv2d_stage_kernel < Tile, kVector && kReadsQuads<Input>, Input, Output >,
            {.grid = {tiles.blocks(), blocks_for(shape.filters, Tile::kColumns)},
@@ -56,7 +57,9 @@ void run(cudaStream_t stream, const Conv2dShape& shape, const float* x, const In
 
 }  // namespace
 
-int conv2d_stage_blocks(const Conv2dShape& shape) { return row_tiles(shape).blocks(); }
+int conv2d_stage_blocks(const Conv2dShape& shape) {
+  return row_tiles<ActivationOutput>(shape).blocks();
+}
 
 void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const PixelBatch& x,
                   const float* w, const ActivationOutput& y) {
@@ -65,6 +68,16 @@ void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const PixelBatc
 
 void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
                   const float* w, const ActivationOutput& y) {
+  run(stream, shape, x.x, x, w, y);
+}
+
+void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const PixelBatch& x,
+                  const float* w, const PlainOutput& y) {
+  run(stream, shape, nullptr, x, w, y);
+}
+
+void conv2d_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
+                  const float* w, const PlainOutput& y) {
   run(stream, shape, x.x, x, w, y);
 }
 

@@ -49,10 +49,12 @@ __global__ void __launch_bounds__(Tile::kThreads, resident_blocks<Tile>(4))
   epilogue.leave(first_channel);
 }
 
+template <typename Output>
 RowTiles row_tiles(const Conv2dShape& shape) {
   RowTiles tiles{};
   with_tile(shape.channels, true, [&]<typename Tile, bool kVector>() {
-    tiles = cut_row_tiles(kPhases * blocks_for(shape.small_pixels(), Tile::kRows), shape.channels);
+    tiles =
+        cut_tiles<Output>(kPhases * blocks_for(shape.small_pixels(), Tile::kRows), shape.channels);
   });
   return tiles;
 }
@@ -60,7 +62,7 @@ RowTiles row_tiles(const Conv2dShape& shape) {
 template <typename Input, typename Output>
 void run(cudaStream_t stream, const Conv2dShape& shape, const float* x, const Input& input,
          const float* w, const Output& output) {
-  const RowTiles tiles = row_tiles(shape);
+  const RowTiles tiles = row_tiles<Output>(shape);
   const bool vector = shape.channels % 4 == 0 && shape.filters % 4 == 0;
   with_tile(shape.channels, vector, [&]<typename Tile, bool kVector>() {
     launch(conv2d_transpose_stage_kernel<Tile, kVector, Input, Output>,
@@ -74,10 +76,17 @@ void run(cudaStream_t stream, const Conv2dShape& shape, const float* x, const In
 
 }  // namespace
 
-int conv2d_transpose_stage_blocks(const Conv2dShape& shape) { return row_tiles(shape).blocks(); }
+int conv2d_transpose_stage_blocks(const Conv2dShape& shape) {
+  return row_tiles<ActivationOutput>(shape).blocks();
+}
 
 void conv2d_transpose_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
                             const float* w, const ActivationOutput& y) {
+  run(stream, shape, x.x, x, w, y);
+}
+
+void conv2d_transpose_stage(cudaStream_t stream, const Conv2dShape& shape, const NormalisedMap& x,
+                            const float* w, const PlainOutput& y) {
   run(stream, shape, x.x, x, w, y);
 }
 

@@ -30,6 +30,25 @@ inline RowTiles cut_row_tiles(int64_t tiles, int64_t channels) {
   return {static_cast<int>(tiles), static_cast<int>(run)};
 }
 
+/// Runs of a launch that leaves nothing in blocks: short, but long enough where tiles are many that
+/// the input's tables are made for several.
+inline RowTiles cut_plain_tiles(int64_t tiles) {
+  constexpr int64_t kManyBlocks = 1024;
+  constexpr int64_t kLongest = 4;
+  return {static_cast<int>(tiles),
+          static_cast<int>(std::clamp<int64_t>(tiles / kManyBlocks, 1, kLongest))};
+}
+
+/// The runs of tiles of a launch with such an output.
+template <typename Output>
+RowTiles cut_tiles(int64_t tiles, int64_t channels) {
+  if constexpr (std::is_same_v<Output, PlainOutput>) {
+    return cut_plain_tiles(tiles);
+  } else {
+    return cut_row_tiles(tiles, channels);
+  }
+}
+
 /// Sums of each thread, [kSums, rows of threads, columns] in shared memory.
 template <typename Tile, int kSums>
 class ThreadSums {
@@ -152,6 +171,28 @@ class ActivationEpilogue {
   int count_ = 0;
 };
 
+/// Epilogue: bias and LeakyReLU alone.
+template <typename Tile>
+class PlainEpilogue {
+ public:
+  static constexpr int kSharedFloats = 0;
+
+  __device__ PlainEpilogue(const PlainOutput& output, int columns, int first_column, float*)
+      : output_(output), columns_(columns), column_(first_column + Tile::column()) {}
+
+  template <typename Offset>
+  __device__ __forceinline__ void store(const Sums<Tile>& product, Offset offset) {
+    store_sums(product, column_, columns_, output_.bias, Epilogue::bias_leaky_relu, output_.y,
+               offset);
+  }
+  __device__ __forceinline__ void leave(int) {}
+
+ private:
+  const PlainOutput& output_;
+  int columns_;
+  int column_;
+};
+
 /// Epilogue: a gradient and the sums that its map's normalisation needs.
 template <typename Tile>
 class GradientEpilogue {
@@ -241,15 +282,18 @@ class GradientEpilogue {
 template <typename Tile>
 ActivationEpilogue<Tile> epilogue_of(const ActivationOutput&);
 template <typename Tile>
+PlainEpilogue<Tile> epilogue_of(const PlainOutput&);
+template <typename Tile>
 GradientEpilogue<Tile> epilogue_of(const GradientOutput&);
 template <typename Tile, typename Output>
 using EpilogueOf = decltype(epilogue_of<Tile>(Output()));
 
 /// Bytes of dynamic shared memory: the input's tables, and behind them the scratch of merging,
-/// which is over before the epilogue's sums begin there.
+/// where there is anything to merge, which is over before the epilogue's sums begin there.
 template <typename Tile, typename Input, typename Output>
 std::size_t stage_shared_bytes(const Input& input) {
-  const int sums = std::max(merge_scratch(Tile::kThreads), EpilogueOf<Tile, Output>::kSharedFloats);
+  const int scratch = is_merged(input) ? merge_scratch(Tile::kThreads) : 0;
+  const int sums = std::max(scratch, EpilogueOf<Tile, Output>::kSharedFloats);
   return sizeof(float) * static_cast<std::size_t>(table_floats(input) + sums);
 }
 

@@ -48,8 +48,8 @@ struct LaunchReport {
   std::vector<PlannedLaunch> step;     // in order; empty where it goes layer by layer
   size_t critical_path = 0;            // launches of the longest chain of dependencies
   int64_t step_memory = 0;             // bytes of device memory that the step keeps and moves
-  std::vector<PlannedScorer> scorers;  // none where scoring goes layer by layer
-  std::string scoring;                 // of which networks and images one kernel does it
+  std::vector<PlannedScorer> scorers;  // none where it takes more than one launch
+  std::string scoring;                 // DeviceInfo::scoring
 };
 
 }  // namespace oddity

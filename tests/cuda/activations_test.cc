@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cuda/emulated_devices.h"
+#include "engine/cuda/fused_inference.h"
 #include "engine/cuda/fused_step.h"
 #include "engine/cuda/layered_step.h"
 #include "loss.h"
@@ -81,19 +82,14 @@ class OnDevice {
       const cuda::Stage& stage = plan_.stages[i];
       const cuda::FusedStage& made = memory.stages[i];
       keep_stage(stage, made.activation, outputs);
-      cuda::DeviceBuffer<float> y(made.numbers(), "test");
-      kernels::batch_norm_inference(stream_.get(), cuda::Plan::map_of(stage, count_),
-                                    made.activation,
-                                    made.statistics + kernels::kScale * made.channels,
-                                    made.statistics + kernels::kShift * made.channels, y.data());
-      outputs[layer_of(stage, "bn")] = download(y.data(), stage.out);
+      keep_normalised(stage, made.activation, made.statistics, outputs);
     }
     outputs["encoder.dense1"] = download(memory.latent, plan_.latent);
     outputs["decoder.dense1"] = download(memory.hidden, plan_.features);
     return outputs;
   }
 
-  /// Of inference, by the same operations and kernels as Inference enqueues.
+  /// Of inference, by the same operations and kernels as LayeredInference enqueues.
   Outputs infer() {
     Outputs outputs;
     cuda::DeviceBuffer<float> x(count_ * plan_.largest_map, "test");
@@ -121,6 +117,29 @@ class OnDevice {
     }
     kernels::sigmoid(stream_.get(), count_ * plan_.image, x.data(), x.data());
     outputs["decoder.sigmoid1"] = download(x.data(), plan_.image);
+    return outputs;
+  }
+
+  /// Of fused inference, which normalises where a map is read and keeps nothing of the last two
+  /// stages but the reconstructions.
+  Outputs infer_fused() {
+    cuda::FusedInference inference(plan_, stream_.get(), count_);
+    inference.load(state_);
+    inference.take_images({kernels::Pixels::f32, pixels_.data()}, nullptr, 0, count_);
+    Outputs outputs;
+    const float* x = nullptr;
+    for (size_t i = 0; i + 2 < plan_.stages.size(); ++i) {
+      if (i == plan_.encoder_stages) x = inference.hidden(count_);
+      const cuda::Stage& stage = plan_.stages[i];
+      x = inference.activation(i, count_, x);
+      keep_stage(stage, x, outputs);
+      keep_normalised(stage, x, inference.statistics(i), outputs);
+      if (i + 1 == plan_.encoder_stages) {
+        outputs["encoder.dense1"] = download(inference.encode(count_), plan_.latent);
+        outputs["decoder.dense1"] = download(inference.hidden(count_), plan_.features);
+      }
+    }
+    outputs["decoder.sigmoid1"] = download(inference.decode(count_), plan_.image);
     return outputs;
   }
 
@@ -161,6 +180,17 @@ class OnDevice {
       for (float& value : values) value = value > 0 ? value : value / kernels::kLeakyReluSlope;
     }
     outputs[stage.name] = values;
+  }
+
+  /// The activation y as the next layer of a fused pass reads it.
+  void keep_normalised(const cuda::Stage& stage, const float* y, const float* statistics,
+                       Outputs& outputs) {
+    cuda::DeviceBuffer<float> normalised(count_ * stage.out, "test");
+    kernels::batch_norm_inference(stream_.get(), cuda::Plan::map_of(stage, count_), y,
+                                  statistics + kernels::kScale * stage.out_channels,
+                                  statistics + kernels::kShift * stage.out_channels,
+                                  normalised.data());
+    outputs[layer_of(stage, "bn")] = download(normalised.data(), stage.out);
   }
 
   void run(const cuda::OperationSpec& spec, const cuda::DeviceBuffer<float>& x, int64_t kernel,
@@ -241,6 +271,13 @@ std::set<std::string> last_stage(const Architecture& architecture) {
   return {cuda::Plan(architecture).stages.back().name, "decoder.sigmoid1"};
 }
 
+/// And fused inference: the last map and the logits.
+std::set<std::string> tail(const Architecture& architecture) {
+  const cuda::Plan plan(architecture);
+  const cuda::Stage& stage = plan.stages[plan.stages.size() - 2];
+  return {stage.name, layer_of(stage, "lrelu"), layer_of(stage, "bn"), plan.stages.back().name};
+}
+
 TEST(FusedActivations, TrainingModeOnMnist) {
   const Architecture architecture = mnist_architecture();
   OnDevice network("emulated_kernels", architecture, golden_weights(architecture, "init"),
@@ -248,11 +285,20 @@ TEST(FusedActivations, TrainingModeOnMnist) {
   expect_goldens(network.train_fused(), "forward/train", kTraining, last_stage(architecture));
 }
 
+TEST(FusedActivations, InferenceOnMnist) {
+  const Architecture architecture = mnist_architecture();
+  OnDevice network("emulated_kernels", architecture, golden_weights(architecture, "init"),
+                   golden_forward_images());
+  expect_goldens(network.infer_fused(), "forward/infer", kInference, tail(architecture));
+}
+
 TEST(FusedActivations, OfTheSmallNetworks) {
   for (const SmallCase& c : small_cases()) {
     SCOPED_TRACE(c.folder);
     OnDevice network("emulated_kernels", c.architecture,
                      golden_weights(c.architecture, c.folder + "/init"), c.images);
+    expect_goldens(network.infer_fused(), c.folder + "/infer", kSmallInference,
+                   tail(c.architecture));
     expect_goldens(network.train_fused(), c.folder + "/train", kTraining,
                    last_stage(c.architecture));
   }

@@ -1,4 +1,4 @@
-// The dense layers of a training step in few launches, against tests/reference.
+// The dense layers of training and inference in few launches, against tests/reference.
 #include "stage_dense.h"
 
 #include <gtest/gtest.h>
@@ -58,6 +58,37 @@ TEST_P(StageDense, NormalisesItsInput) {
   }
   EXPECT_TRUE(test::all_near(x.statistics.download(), x.expected_statistics(),
                              {.absolute = 2e-6, .of_largest = 2e-6}));
+}
+
+TEST_P(StageDense, InferenceNormalisesItsInputWhateverTheNumberOfImages) {
+  TestMap x(c().images, c().map, 0);
+  x.leave_statistics();
+  const auto w = random_values(shape().inputs * shape().outputs, 10);
+  const auto bias = random_values(shape().outputs, 11);
+  const DeviceArray<float> device_w(w), device_bias(bias);
+  const auto run = [&](int64_t first, int64_t count, Normalisation by) {
+    const DenseShape some{count, shape().inputs, shape().outputs};
+    DeviceArray<float> y(static_cast<size_t>(count * shape().outputs));
+    DeviceArray<float> workspace(static_cast<size_t>(dense_workspace(some)));
+    NormalisedMap map = x.normalised(by);
+    map.x += first * shape().inputs;
+    for (int i = 0; i < 2; ++i) {
+      dense(nullptr, some, map, device_w.data(), device_bias.data(), y.data(), workspace.data());
+    }
+    return y.download();
+  };
+  const auto all = run(0, c().images, Normalisation::statistics);
+  const auto flat = reference::reshape(x.output(), {1, 1, shape().inputs});
+  EXPECT_TRUE(test::all_near(all, reference::dense(flat, doubles(w), doubles(bias)).values,
+                             sums_of(shape().inputs)));
+  const std::vector<float> last(all.end() - shape().outputs, all.end());
+  EXPECT_EQ(run(c().images - 1, 1, Normalisation::statistics), last);
+
+  DeviceArray<float> y(all.size());
+  DeviceArray<float> workspace(static_cast<size_t>(dense_workspace(shape())));
+  dense(nullptr, shape(), x.device_y.data(), device_w.data(), device_bias.data(), y.data(),
+        workspace.data());
+  EXPECT_EQ(run(0, c().images, Normalisation::none), y.download());
 }
 
 TEST_P(StageDense, GradientLeavesItsSums) {

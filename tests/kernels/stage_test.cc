@@ -157,6 +157,73 @@ TEST_P(StageTest, WithoutNormalisationBitsAreThoseOfTheLayersAlone) {
   EXPECT_EQ(up.y.download(), x.download());
 }
 
+/// `count` images from `first` on of values [images, …].
+std::vector<float> images_of(const std::vector<float>& values, int64_t images, int64_t first,
+                             int64_t count) {
+  const int64_t size = std::ssize(values) / images;
+  return {values.begin() + first * size, values.begin() + (first + count) * size};
+}
+
+// Without moments a launch is cut otherwise.
+TEST_P(StageTest, InferenceHasTheBitsOfTrainingWhateverTheNumberOfImages) {
+  TestMap large(shape().images, large_side(shape()), 0);
+  TestMap small(shape().images, small_side(shape()), 10);
+  large.leave_statistics();
+  small.leave_statistics();
+  const DeviceArray<float> device_w(w());
+  Output down(shape(), small_side(shape()), conv2d_stage_blocks(shape()));
+  Output up(shape(), large_side(shape()), conv2d_transpose_stage_blocks(shape()));
+  const auto statistics = Normalisation::statistics;
+  conv2d_stage(nullptr, shape(), large.normalised(statistics), device_w.data(), down.output());
+  conv2d_transpose_stage(nullptr, shape(), small.normalised(statistics), device_w.data(),
+                         up.output());
+  const auto expect = [&](int64_t first, int64_t count) {
+    Conv2dShape some = shape();
+    some.images = count;
+    DeviceArray<float> y(down.y.size() / shape().images * count);
+    DeviceArray<float> x(up.y.size() / shape().images * count);
+    NormalisedMap from_large = large.normalised(statistics);
+    from_large.x += first * shape().height * shape().width * shape().channels;
+    NormalisedMap from_small = small.normalised(statistics);
+    from_small.x += first * shape().small_height() * shape().small_width() * shape().filters;
+    for (int i = 0; i < 2; ++i) {
+      conv2d_stage(nullptr, some, from_large, device_w.data(),
+                   PlainOutput{y.data(), down.bias.data()});
+      conv2d_transpose_stage(nullptr, some, from_small, device_w.data(),
+                             PlainOutput{x.data(), up.bias.data()});
+    }
+    EXPECT_EQ(y.download(), images_of(down.y.download(), shape().images, first, count));
+    EXPECT_EQ(x.download(), images_of(up.y.download(), shape().images, first, count));
+  };
+  expect(0, shape().images);
+  expect(shape().images - 1, 1);
+}
+
+TEST_P(StageTest, InferenceReadsPixelsInOrderAndByPositions) {
+  const int64_t size = shape().height * shape().width * shape().channels;
+  const auto images = static_cast<size_t>(shape().images);
+  const DeviceArray<uint8_t> pixels(
+      test::random_images<uint8_t>({1, 1, size}, images + 2, kSeed).pixels);
+  const DeviceArray<float> device_w(w());
+  Output plain(shape(), small_side(shape()), 1);
+  DeviceArray<float> x(images * static_cast<size_t>(size)), y(plain.y.size());
+  const auto expect = [&](const PixelBatch& batch) {
+    conv2d_stage(nullptr, shape(), batch, device_w.data(),
+                 PlainOutput{y.data(), plain.bias.data()});
+    conv2d(nullptr, shape(), x.data(), device_w.data(), plain.bias.data(),
+           Epilogue::bias_leaky_relu, plain.y.data());
+    EXPECT_EQ(y.download(), plain.y.download());
+  };
+  load_images(nullptr, Pixels::u8, pixels.data(), size, 2, shape().images, x.data());
+  expect({.type = Pixels::u8, .pixels = pixels.data() + 2 * size});
+  std::vector<uint32_t> order(images);
+  for (size_t i = 0; i < images; ++i) order[i] = static_cast<uint32_t>(images + 1 - i);
+  const DeviceArray<uint32_t> positions(order);
+  gather_images(nullptr, Pixels::u8, pixels.data(), size, positions.data(), nullptr, 0, 0,
+                shape().images, x.data());
+  expect({.type = Pixels::u8, .pixels = pixels.data(), .positions = positions.data()});
+}
+
 /// Where a gradient goes, of the map that it belongs to.
 class OutputGradient {
  public:

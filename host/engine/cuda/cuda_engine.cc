@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/cuda/cuda_network.h"
+#include "engine/cuda/inference.h"
 #include "engine/cuda/selftest.h"
 #include "engine/cuda/trace.h"
 
@@ -18,7 +19,7 @@ class CudaEngine final : public Engine {
   DeviceInfo info() const override {
     DeviceInfo info = device_->info();
     info.scores = options_.scores;
-    if (info.scores != Precision::tf32) info.scoring = kFusedScorerRule;
+    if (info.scores != Precision::tf32) info.scoring = scoring_rule(device_->planner());
     if (info.scores != info.precision) {
       info.details += fmt::format(", scores {}", name_of(info.scores));
     }

@@ -167,8 +167,7 @@ double CudaNetwork::run_steps(const EpochInput& input, size_t images, Progress& 
 
 Inference& CudaNetwork::inference() {
   if (inference_ == nullptr) {
-    inference_ = std::make_unique<Inference>(plan_, device_->planner(), device_->stream(),
-                                             options_.max_batch);
+    inference_ = make_inference(plan_, device_->planner(), device_->stream(), options_.max_batch);
   }
   inference_->load(state_);
   return *inference_;
@@ -196,7 +195,7 @@ double CudaNetwork::do_evaluate(const Images& images, std::span<const uint32_t> 
   on_device.upload(positions, stream);
   NoProgress silent;
   for_blocks(std::ssize(positions), silent, [&](Inference& engine, int64_t first, int64_t count) {
-    engine.load_images(source_of(images), on_device.data(), first, count);
+    engine.take_images(source_of(images), on_device.data(), first, count);
     engine.score(count, errors.data() + first);
   });
   std::vector<float> each(positions.size());
@@ -230,7 +229,7 @@ std::unique_ptr<Scores> CudaNetwork::do_score(const Images& images, Range range,
   }
   for_blocks(static_cast<int64_t>(range.size()), progress,
              [&](Inference& engine, int64_t first, int64_t count) {
-               engine.load_images(source, nullptr, begin + first, count);
+               engine.take_images(source, nullptr, begin + first, count);
                float* const errors = scores->data() + first;
                if (robust) {
                  engine.robust_score(count, static_cast<float>(rule_.variation_floor), errors);
@@ -248,7 +247,7 @@ void CudaNetwork::compute_each(const Images& images, Range range, int64_t size,
   NoProgress silent;
   for_blocks(static_cast<int64_t>(range.size()), silent,
              [&](Inference& engine, int64_t first, int64_t count) {
-               engine.load_images(source_of(images), nullptr, begin + first, count);
+               engine.take_images(source_of(images), nullptr, begin + first, count);
                copy_to_host(compute(engine, count), out, first * size, count * size);
              });
 }

@@ -47,7 +47,7 @@ class CudaNetwork final : public Network {
   /// With the present weights.
   FusedScorer& fused_scorer();
   /// To `out` what compute(inference, count) gives, in device memory: `size` numbers for each of
-  /// the images that were loaded just before.
+  /// the images that were taken just before.
   template <typename Compute>
   void compute_each(const Images& images, Range range, int64_t size, std::span<float> out,
                     Compute&& compute);

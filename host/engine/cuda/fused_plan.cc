@@ -158,17 +158,15 @@ class FusedPlanner {
     }
     launches_.add(name, products_flop(shape), reads, writes,
                   [=, transposed = is_transposed(i)](cudaStream_t stream) {
-                    (transposed ? kernels::conv2d_transpose_stage : conv2d_of_map)(stream, shape, x,
-                                                                                   w, y);
+                    if (transposed) {
+                      kernels::conv2d_transpose_stage(stream, shape, x, w, y);
+                    } else {
+                      kernels::conv2d_stage(stream, shape, x, w, y);
+                    }
                   });
   }
   bool is_transposed(size_t i) const {
     return plan_.stages[i].kind == OperationKind::conv2d_transpose;
-  }
-  static void conv2d_of_map(cudaStream_t stream, const kernels::Conv2dShape& shape,
-                            const kernels::NormalisedMap& x, const float* w,
-                            const kernels::ActivationOutput& y) {
-    kernels::conv2d_stage(stream, shape, x, w, y);
   }
 
   void encode() {

@@ -19,8 +19,7 @@ namespace oddity::cuda {
 /// Whether the fused scorer takes such images of such a network; else Inference does. tf32 is the
 /// libraries'.
 inline constexpr const char* kFusedScorerRule =
-    "8-bit images of 28x28x1, filters 32 and 64, 16 latent numbers: in one kernel; others layer by "
-    "layer";
+    "8-bit images of 28x28x1, filters 32 and 64, 16 latent numbers: in one kernel";
 bool takes_fused_scorer(const Architecture& architecture, kernels::Pixels pixels,
                         Precision precision);
 

@@ -71,7 +71,7 @@ class KernelPlanner final : public Planner {
   std::shared_ptr<const Operation> plan(const OperationSpec& spec) override {
     return std::make_shared<KernelOperation>(spec);
   }
-  bool trains_fused() const override { return true; }
+  bool fuses() const override { return true; }
   std::string name() const override { return note_.empty() ? "fp32" : "fp32: " + note_; }
 
  private:

@@ -84,9 +84,9 @@ class Planner {
   /// The number of images that inference is to be planned for, always, as the bits of an image's
   /// result may change with it (a library chooses by shape); 0: any number, the bits are the same.
   virtual int64_t inference_images() const { return 0; }
-  /// Whether a training step is rather made of kernels that compute several operations at once
-  /// (fused_step.h).
-  virtual bool trains_fused() const { return false; }
+  /// Whether training and inference are rather made of kernels that compute several operations at
+  /// once (fused_step.h, fused_inference.h).
+  virtual bool fuses() const { return false; }
   virtual Precision precision() const { return Precision::fp32; }
   /// "fp32", "tf32 (cuDNN 9.19.0, cuBLAS 13.0)".
   virtual std::string name() const = 0;

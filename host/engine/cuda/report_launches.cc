@@ -10,6 +10,7 @@
 #include "engine/cuda/flop.h"
 #include "engine/cuda/fused_scorer.h"
 #include "engine/cuda/fused_step.h"
+#include "engine/cuda/inference.h"
 #include "launch_recorder.h"
 
 namespace oddity::cuda {
@@ -121,7 +122,7 @@ LaunchReport report_launches(const Architecture& architecture, int64_t images,
                              const CardLimits& card) {
   LaunchReport report;
   report.images = images;
-  report.scoring = kFusedScorerRule;
+  report.scoring = scoring_rule(*make_kernel_planner());
   if (FusedStep::fits(Plan(architecture))) report_step(architecture, images, report);
   if (takes_fused_scorer(architecture, kernels::Pixels::u8, Precision::automatic)) {
     report_scorers(architecture, card, report);

@@ -34,7 +34,7 @@ void TrainingStep::launch(cudaStream_t stream, const EpochInput& input) {
 std::unique_ptr<TrainingStep> make_training_step(const Plan& plan, Planner& planner,
                                                  NetworkState& state, int64_t images,
                                                  cudaStream_t stream) {
-  if (planner.trains_fused() && FusedStep::fits(plan)) {
+  if (planner.fuses() && FusedStep::fits(plan)) {
     return std::make_unique<FusedStep>(plan, state, images, stream);
   }
   return std::make_unique<LayeredStep>(plan, planner, state, images, stream);
