@@ -19,9 +19,9 @@ struct Case {
 // Both tiles, whole and partial, several side by side; vector and scalar paths; images of one
 // region and of several, with margins down, across and both, the last ones beyond the image's end.
 std::vector<Case> cases() {
-  return {{{1, 2, 2, 1, 1, 2}, 1},    {{3, 6, 10, 5, 3, 2}, 3},    {{2, 28, 28, 32, 64, 2}, 1},
-          {{33, 4, 4, 16, 8, 2}, 1},  {{2, 14, 12, 70, 12, 2}, 2}, {{1, 8, 6, 36, 20, 2}, 6},
-          {{2, 72, 76, 4, 8, 2}, 1},  {{1, 44, 138, 3, 4, 2}, 3},  {{1, 130, 66, 12, 4, 2}, 2},
+  return {{{1, 2, 2, 1, 1, 2}, 1},   {{3, 6, 10, 5, 3, 2}, 3},    {{2, 28, 28, 32, 64, 2}, 1},
+          {{33, 4, 4, 16, 8, 2}, 1}, {{2, 14, 12, 70, 12, 2}, 2}, {{1, 8, 6, 36, 20, 2}, 6},
+          {{2, 72, 76, 4, 8, 2}, 1}, {{1, 44, 138, 3, 4, 2}, 3},  {{1, 130, 66, 12, 4, 2}, 2},
           {{2, 6, 10, 8, 4, 2}, 36}};
 }
 
