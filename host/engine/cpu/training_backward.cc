@@ -16,8 +16,8 @@ void Training::last_logits(int64_t image, Scratch& scratch) {
   const float* const weights = parameters_->weights.get();
   last_input(image, scratch);
   kernels_.conv_to_pixels(inside_of(plan_.last_in, plan_.last_vectors), scratch.last_in.get(),
-                          weights + plan_.last_kernel,
-                          weights + plan_.last_bias, plan_.architecture.depth,
+                          weights + plan_.last_kernel, weights + plan_.last_bias,
+                          plan_.architecture.depth,
                           logits_.get() + image * plan_.architecture.image().size());
 }
 
