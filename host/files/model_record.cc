@@ -164,7 +164,7 @@ void write_model_record(Hdf5Writer& file, const ModelRecord& record) {
   file.attribute("oddity", "threshold_quantile", record.threshold_quantile);
   if (format >= kPreprocessingModelFormat) write_preprocessing(file, record.preprocessing);
   if (format >= kScoreModelFormat) {
-    file.attribute("oddity", "score", std::string(name_of(record.score.kind)));
+    file.attribute("oddity", "score", name_of(record.score.kind));
     file.attribute("oddity", "variation_floor", record.score.variation_floor);
     file.attribute("oddity", "trim", record.trim);
   }

@@ -37,11 +37,11 @@ class Program:
         subprocess.run([self.path, *map(str, arguments)], cwd=self.folder, check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    def train(self, images, filters, latent):
+    def train(self, images, filters, latent, *more):
         """Trains on images.npy for an epoch; gives the images and scores that `find` sees."""
         np.save(self.folder / "images.npy", images)
         self.run("train", "--images", "images.npy", "-d", "set.npz", "-m", "model.h5", "--filters",
-                 *filters, "--latent-dim", latent, "--epochs", 1, "--force")
+                 *filters, "--latent-dim", latent, "--epochs", 1, "--force", *more)
         return self.find()
 
     def find(self):
@@ -127,6 +127,8 @@ def main():
                  ("float32", (digits / np.float32(255)).astype(np.float32), [16, 32], 5)]
         for name, images, filters, latent in cases:
             check_model(program, name, *program.train(images, filters, latent))
+        for name, images in (("robust", digits), ("robust, colour", colour)):
+            check_model(program, name, *program.train(images, [8, 16], 5, "--robust"))
     return checks.conclude()
 
 
