@@ -13,6 +13,11 @@ namespace oddity::kernels {
 /// Keras' users write it), f32 for itself.
 enum class Pixels { u8, u16, f32 };
 
+/// Of one pixel.
+constexpr int64_t bytes_of(Pixels type) {
+  return type == Pixels::u8 ? 1 : type == Pixels::u16 ? 2 : 4;
+}
+
 /// A batch of the resident set, not yet gathered: image i is images [·, size] at
 /// positions[state->step · batch + i].
 struct PixelBatch {

@@ -14,18 +14,6 @@ int64_t statistics_size(const Stage& stage) {
   return (size + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-int64_t bytes_of(kernels::Pixels type) {
-  switch (type) {
-    case kernels::Pixels::u8:
-      return 1;
-    case kernels::Pixels::u16:
-      return 2;
-    case kernels::Pixels::f32:
-      return 4;
-  }
-  return 0;
-}
-
 }  // namespace
 
 FusedInference::FusedInference(const Plan& plan, cudaStream_t stream, int64_t max_images)
@@ -57,8 +45,8 @@ void FusedInference::take_images(const PixelSource& images, const uint32_t* posi
   if (positions != nullptr) {
     pixels_.positions = positions + first;
   } else {
-    pixels_.pixels =
-        static_cast<const std::byte*>(images.pixels) + first * plan().image * bytes_of(images.type);
+    pixels_.pixels = static_cast<const std::byte*>(images.pixels) +
+                     first * plan().image * kernels::bytes_of(images.type);
   }
 }
 

@@ -9,18 +9,6 @@ namespace {
 
 using kernels::Normalisation;
 
-int64_t pixel_bytes(kernels::Pixels type) {
-  switch (type) {
-    case kernels::Pixels::u8:
-      return 1;
-    case kernels::Pixels::u16:
-      return 2;
-    case kernels::Pixels::f32:
-      break;
-  }
-  return 4;
-}
-
 class FusedPlanner {
  public:
   FusedPlanner(const Plan& plan, const FusedMemory& memory, int64_t images, const FusedState& state,
@@ -92,7 +80,7 @@ class FusedPlanner {
     return {{input_.state, 1},
             {input_.positions, images_},
             {static_cast<const std::byte*>(input_.images.pixels),
-             images_ * plan_.image * pixel_bytes(input_.images.type)}};
+             images_ * plan_.image * kernels::bytes_of(input_.images.type)}};
   }
   Ranges moments_of(size_t i) const {
     const FusedStage& made = memory_.stages[i];
