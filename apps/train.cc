@@ -18,7 +18,6 @@
 #include "core/text.h"
 #include "data/dataset.h"
 #include "data/unsupervised.h"
-#include "data/variation.h"
 #include "detect/quantile.h"
 #include "device.h"
 #include "engine/engine.h"
@@ -30,6 +29,7 @@
 #include "report/loss_plot.h"
 #include "report_page.h"
 #include "reporters.h"
+#include "robust_options.h"
 #include "train/trainer.h"
 #include "train_data.h"
 #include "train_resume.h"
@@ -38,12 +38,6 @@ namespace oddity {
 namespace {
 
 constexpr double kThresholdQuantile = 0.999;
-// Of --robust: measured over tasks that nothing else was chosen by.
-constexpr int64_t kRobustEpochs = 8;
-constexpr double kRobustTrim = 0.06;
-constexpr double kTrimPerContamination = 2;
-constexpr double kMostTrim = 0.5;        // by default: what most images are is not odd
-constexpr double kVariationFloor = 0.1;  // of the median of the training images
 constexpr size_t kShownImages = 10;
 /// Of Philox: apart from the streams of the initial weights (0 …) and of the epochs (2^32 …).
 constexpr uint64_t kShownImagesStream = uint64_t{1} << 33;
@@ -104,8 +98,6 @@ class Train final : public Command {
                   TrainingCheckpoint& checkpoint) const;
   /// Share of the images that are known to be odd; 0 where nobody knows.
   double drawn_contamination() const;
-  /// What the trained model scores by.
-  ScoreRule score_rule_of(const Dataset& dataset) const;
   ModelRecord make_record(const ScoreRule& rule, const Dataset& dataset, const History& history,
                           std::vector<float> scores) const;
 
@@ -117,13 +109,12 @@ class Train final : public Command {
   double validation_share_ = 0.2;
   uint64_t init_seed_ = 42;
   bool resume_ = false;
-  bool robust_ = false;
+  RobustOptions robust_;
   ReportOptions report_;
   ComputeOptions compute_;
   std::vector<CLI::Option*> draw_options_;
   CLI::Option* init_seed_option_ = nullptr;
   CLI::Option* epochs_option_ = nullptr;
-  CLI::Option* trim_option_ = nullptr;
 };
 
 Train::Train(CLI::App& program)
@@ -218,16 +209,7 @@ void Train::add_training() {
   add(app().add_option("--seed", data_.draw.seed, "Of everything random: data set, split, weights"),
       "SEED", whole_number(0, std::numeric_limits<uint32_t>::max()))
       ->capture_default_str();
-  app()
-      .add_flag(
-          "--robust", robust_,
-          "Find more: in each batch do not learn from the images that are worst for what they "
-          "show, and score by the smoothed error per total variation")
-      ->group("Training");
-  trim_option_ = add(app().add_option("--trim", training_.trim,
-                                      "Share of a batch that --robust does not learn from [.06, or "
-                                      "twice --contam where that is more]"),
-                     "SHARE", number(0, 1, Ends::open));
+  robust_.add_to(app());
   init_seed_option_ =
       add(app().add_option("--init-seed", init_seed_,
                            "Of the initial weights and the order of the images alone [--seed]"),
@@ -244,9 +226,6 @@ double Train::drawn_contamination() const {
 }
 
 void Train::check_options() const {
-  if (!robust_ && trim_option_->count() > 0) {
-    throw ArgumentError("--trim is of --robust: give it, too");
-  }
   check_train_data(data_);
   check_dataset_suffix(outputs_.dataset);
   if (outputs_.model.extension() == ".keras") {
@@ -273,12 +252,6 @@ void Train::check_files(const TrainingCheckpoint& checkpoint) const {
                        {{"--plot", outputs_.plot}},
                        report_.output(),
                        {{"--history", outputs_.history}}});
-}
-
-ScoreRule Train::score_rule_of(const Dataset& dataset) const {
-  if (!robust_) return {};
-  return {.kind = ScoreKind::robust,
-          .variation_floor = kVariationFloor * median_variation(dataset.images.view())};
 }
 
 ModelRecord Train::make_record(const ScoreRule& rule, const Dataset& dataset,
@@ -337,7 +310,7 @@ Trained Train::compute(const Console& console, Engine& engine, const LoadedTrain
 
   ScoringReporter scoring(style);
   std::vector<float> scores(dataset.size());
-  const ScoreRule rule = score_rule_of(dataset);
+  const ScoreRule rule = robust_.score_rule(dataset.images.view());
   network->score_by(rule);
   network->score(*images, {0, dataset.size()}, scoring)->download(scores);
   trained.shown =
@@ -401,11 +374,7 @@ ExitCode Train::run(const Console& console) {
   data_.draw_asked = std::any_of(draw_options_.begin(), draw_options_.end(),
                                  [](const CLI::Option* option) { return option->count() > 0; });
   training_.seed = init_seed_option_->count() > 0 ? init_seed_ : data_.draw.seed;
-  if (robust_ && epochs_option_->count() == 0) training_.epochs = kRobustEpochs;
-  if (robust_ && trim_option_->count() == 0) {
-    training_.trim =
-        std::clamp(drawn_contamination() * kTrimPerContamination, kRobustTrim, kMostTrim);
-  }
+  robust_.apply(training_, epochs_option_->count() > 0, drawn_contamination());
   check_options();
   TrainingCheckpoint checkpoint(outputs_.model, {resume_, compute_.force});
   std::error_code error;
