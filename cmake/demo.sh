@@ -21,7 +21,7 @@ run() {
 }
 # --force: the files of an earlier demo are made again, with the same bytes.
 run train --dataset output/images.npz --model output/autoencoder.h5 \
-  --vis output/recon_vis.png --plot output/plot.png --force
+  --vis output/recon_vis.png --plot output/plot.png --history output/history.csv --force
 run find --dataset output/images.npz --model output/autoencoder.h5 --montage output/outliers.png \
   --report output/report.html
 
