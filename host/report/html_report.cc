@@ -157,8 +157,9 @@ const char* meaning(ScoreKind rule) {
              "makes of it: what it has rarely seen, it draws badly.";
     case ScoreKind::robust:
       return "A score is the mean square of the smoothed difference between an image and what the "
-             "autoencoder makes of it, for how much the image shows: what it has rarely seen, it "
-             "draws badly.";
+             "autoencoder makes of it, relative to how much the image shows: what it has rarely "
+             "seen, "
+             "it draws badly.";
   }
   return "";
 }

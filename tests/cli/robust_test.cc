@@ -152,13 +152,13 @@ TEST_F(RobustTest, ExportsItsScore) {
 
 TEST_F(RobustTest, TheReportSaysWhatAScoreIs) {
   train({"--report", "train.html"});
-  EXPECT_THAT(bytes("train.html"), HasSubstr("for how much the image shows"));
+  EXPECT_THAT(bytes("train.html"), HasSubstr("relative to how much the image shows"));
   ASSERT_EQ(run({"find", "-d", "set.npz", "-m", "model.h5", "--force", "--score", "mse", "--report",
                  "find.html"})
                 .exit_code,
             0);
   EXPECT_THAT(bytes("find.html"), AllOf(HasSubstr("A score is the mean squared difference"),
-                                        Not(HasSubstr("for how much the image shows"))));
+                                        Not(HasSubstr("relative to how much the image shows"))));
 }
 
 TEST_F(RobustTest, BadOptions) {
