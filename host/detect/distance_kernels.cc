@@ -1,24 +1,13 @@
 // Highway includes this file again for every target.
 #include "detect/distance_kernels.h"
 
-// As engine/cpu/kernels.cc has it, and for the same reasons.
-#if defined(__x86_64__)
-#define HWY_BASELINE_TARGETS HWY_SSE4
-#endif
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include "core/simd.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "detect/distance_kernels.cc"
 #include <hwy/foreach_target.h>
 // Highway wants the target list first.
 #include <hwy/highway.h>
-
-// Loops over register arrays must unroll whole, or the arrays land in memory.
-#undef ODDITY_UNROLL
-#if defined(__clang__)
-#define ODDITY_UNROLL _Pragma("unroll")
-#else
-#define ODDITY_UNROLL _Pragma("GCC unroll 8")
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace oddity::HWY_NAMESPACE {

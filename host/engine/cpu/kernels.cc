@@ -1,12 +1,8 @@
 // One table of loops for each instruction set: Highway includes this file again for every target.
 #include "engine/cpu/kernels.h"
 
-// The least that is asked of an x86 machine is SSE4.2 (2008): Highway's own fallback has one lane
-// under GCC 12. Scalable vectors cannot live in arrays, so Arm machines with SVE use NEON.
-#if defined(__x86_64__)
-#define HWY_BASELINE_TARGETS HWY_SSE4
-#endif
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include "core/simd.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/cpu/kernels.cc"
 #include <hwy/foreach_target.h>

@@ -12,15 +12,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/simd.h"
 #include "engine/cpu/kernels.h"
-
-// Loops over register arrays must unroll whole, or the arrays land in memory.
-#undef ODDITY_UNROLL
-#if defined(__clang__)
-#define ODDITY_UNROLL _Pragma("unroll")
-#else
-#define ODDITY_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 #undef ODDITY_REGISTERS
 #if (HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86) || HWY_ARCH_ARM_A64
