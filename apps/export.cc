@@ -110,7 +110,7 @@ std::optional<Threshold> Export::choose_threshold(const ModelFile& model,
                                                   const ScoreRule& rule) const {
   using Origin = Threshold::Origin;
   if (*threshold_option_) return Threshold{.origin = Origin::option, .value = threshold_};
-  if (!model.record || model.record->score.kind != rule.kind) return std::nullopt;
+  if (!has_scores_by(model, rule)) return std::nullopt;
   return Threshold{Origin::model, model.record->threshold, model.record->threshold_quantile};
 }
 

@@ -14,6 +14,7 @@
 #include "interrupt.h"
 #include "options.h"
 #include "report/heat_map.h"
+#include "score_kind.h"
 
 namespace oddity {
 namespace {
@@ -122,7 +123,7 @@ Report begin_report(const ReportSubject& subject) {
   }
   if (subject.model.record) {
     const ModelRecord& record = *subject.model.record;
-    if (record.score.kind == subject.rule.kind) {
+    if (has_scores_by(subject.model, subject.rule)) {
       report.training_scores = histogram_of(record.training_scores);
     }
     report.loss = record.loss;

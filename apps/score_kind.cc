@@ -24,6 +24,10 @@ ScoreRule ScoreOption::choose(const ModelFile& model, const Console& console) co
   return rule;
 }
 
+bool has_scores_by(const ModelFile& model, const ScoreRule& rule) {
+  return model.record && model.record->score.kind == rule.kind;
+}
+
 ScoreRule score_rule(const ModelFile& model) {
   return model.record ? model.record->score : ScoreRule{};
 }

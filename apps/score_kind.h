@@ -20,6 +20,10 @@ class ScoreOption {
   std::string kind_;  // empty: the model's
 };
 
+/// Whether the model's threshold and training scores are of the rule's kind; false where it states
+/// none.
+bool has_scores_by(const ModelFile& model, const ScoreRule& rule);
+
 /// The model's own rule; the mean squared error where it states none.
 ScoreRule score_rule(const ModelFile& model);
 

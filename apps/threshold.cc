@@ -10,6 +10,7 @@
 #include "detect/score_reader.h"
 #include "detect/threshold_rule.h"
 #include "options.h"
+#include "score_kind.h"
 
 namespace oddity {
 namespace {
@@ -269,7 +270,7 @@ Threshold ThresholdOptions::choose(const ModelFile& model, const std::filesystem
     if (!calibration_.empty()) threshold.calibration = read_calibration(calibration_);
     return threshold;
   }
-  if (model.record && model.record->score.kind == rule.kind) {
+  if (has_scores_by(model, rule)) {
     return {.origin = Origin::model,
             .value = model.record->threshold,
             .parameter = model.record->threshold_quantile,
