@@ -1,4 +1,5 @@
-// Robust scores (model/score_rule.h) in plain float64.
+// Robust scores (model/score_rule.h) in plain float64: what engines and exported files are held
+// against.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include "core/shape.h"
 #include "data/variation.h"
 
-namespace oddity::test {
+namespace oddity {
 
 /// Of the image x [H, W, C] and its reconstruction.
 inline double robust_score(std::span<const float> x, std::span<const float> y,
@@ -36,4 +37,4 @@ inline double robust_score(std::span<const float> x, std::span<const float> y,
          std::max(total_variation(x, shape), variation_floor);
 }
 
-}  // namespace oddity::test
+}  // namespace oddity

@@ -7,7 +7,7 @@
 #include "data/variation.h"
 #include "engine/engine_test.h"
 #include "engine/reference_network.h"
-#include "support/robust_reference.h"
+#include "engine/robust_reference.h"
 #include "support/test_images.h"
 
 namespace oddity::test {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/variation.h"
+#include "engine/robust_reference.h"
 #include "files/onnx_evaluator.h"
 #include "files/onnx_graph.h"
 #include "files/onnx_model.h"
@@ -17,7 +19,6 @@
 #include "support/mnist.h"
 #include "support/near.h"
 #include "support/npy_file.h"
-#include "support/robust_reference.h"
 #include "support/test_images.h"
 
 namespace oddity::test {

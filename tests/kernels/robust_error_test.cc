@@ -7,10 +7,10 @@
 #include <ostream>
 
 #include "data/variation.h"
+#include "engine/robust_reference.h"
 #include "kernels/device_array.h"
 #include "kernels/kernel_case.h"
 #include "support/near.h"
-#include "support/robust_reference.h"
 #include "support/test_images.h"
 #include "variation.h"
 
@@ -85,8 +85,8 @@ TEST_P(RobustErrorTest, IsTheFormula) {
         floor, errors.data());
     std::vector<double> all;
     for (size_t i = 0; i < images(); ++i) {
-      all.push_back(test::robust_score(units(order[i]), {y.data() + i * size(), size()}, shape(),
-                                       static_cast<double>(floor)));
+      all.push_back(robust_score(units(order[i]), {y.data() + i * size(), size()}, shape(),
+                                 static_cast<double>(floor)));
     }
     EXPECT_TRUE(test::all_near(errors.download(), all, kTolerance)) << floor;
   }

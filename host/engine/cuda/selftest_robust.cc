@@ -8,6 +8,7 @@
 #include "data/variation.h"
 #include "engine/cuda/selftest.h"
 #include "engine/cuda/selftest_case.h"
+#include "engine/robust_reference.h"
 #include "robust_error.h"
 #include "trim.h"
 #include "variation.h"
@@ -22,30 +23,6 @@ constexpr double kSum = 1e-5;
 // One rounding.
 constexpr double kRounding = 1e-7;
 
-/// The mean of the squares of x − y [shape], smoothed.
-double blurred_error(std::span<const float> x, std::span<const float> y, const ImageShape& shape) {
-  const auto residual = [&](int64_t row, int64_t column, int64_t channel) {
-    if (row < 0 || row >= shape.height || column < 0 || column >= shape.width) return 0.0;
-    const auto at = static_cast<size_t>((row * shape.width + column) * shape.channels + channel);
-    return static_cast<double>(x[at]) - static_cast<double>(y[at]);
-  };
-  constexpr double kWeights[3] = {0.25, 0.5, 0.25};
-  double sum = 0;
-  for (int64_t i = 0; i < shape.size(); ++i) {
-    const int64_t channel = i % shape.channels;
-    const int64_t column = i / shape.channels % shape.width;
-    const int64_t row = i / shape.channels / shape.width;
-    double b = 0;
-    for (int64_t r = 0; r < 3; ++r) {
-      for (int64_t c = 0; c < 3; ++c) {
-        b += kWeights[r] * kWeights[c] * residual(row + r - 1, column + c - 1, channel);
-      }
-    }
-    sum += b * b;
-  }
-  return sum / static_cast<double>(shape.size());
-}
-
 }  // namespace
 
 std::vector<SelfTestResult> selftest_robust(cudaStream_t stream, const Plan& plan, int64_t images) {
@@ -57,9 +34,8 @@ std::vector<SelfTestResult> selftest_robust(cudaStream_t stream, const Plan& pla
   std::vector<double> variations, errors;
   for (size_t i = 0; i < x.size(); i += size) {
     const std::span<const float> image(x.data() + i, size);
-    const double variation = total_variation(image, shape);
-    variations.push_back(std::pow(variation, 0.75));
-    errors.push_back(blurred_error(image, {y.data() + i, size}, shape) / variation);
+    variations.push_back(std::pow(total_variation(image, shape), 0.75));
+    errors.push_back(robust_score(image, {y.data() + i, size}, shape, /*variation_floor=*/0));
   }
   const std::string extents =
       fmt::format("{}x{}x{}x{}", images, shape.height, shape.width, shape.channels);
