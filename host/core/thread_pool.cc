@@ -15,11 +15,20 @@
 namespace oddity {
 namespace {
 
-constexpr uint64_t kTaskBits = 20;
+size_t checked(int threads) {
+  if (threads < 1) throw ArgumentError("threads: at least 1 is needed, not {}", threads);
+  return static_cast<size_t>(threads);
+}
+
+constexpr int kTaskBits = 24;
 constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
 
-uint64_t next_of(uint64_t job) { return job & kTaskMask; }
-uint64_t count_of(uint64_t job) { return (job >> kTaskBits) & kTaskMask; }
+uint64_t tasks_left(uint64_t job, uint64_t begin, uint64_t end) {
+  return job << (2 * kTaskBits) | end << kTaskBits | begin;
+}
+uint64_t job_of(uint64_t left) { return left >> (2 * kTaskBits); }
+uint64_t end_of(uint64_t left) { return left >> kTaskBits & kTaskMask; }
+uint64_t begin_of(uint64_t left) { return left & kTaskMask; }
 
 // Waking a sleeping thread takes a few tens of microseconds, in a virtual machine a hundred; the
 // gap between two parallel parts of a step takes about one, and the wait for another thread's last
@@ -85,48 +94,81 @@ int chosen_threads(int asked) {
   return wanted > 0 ? wanted : available_threads();
 }
 
-ThreadPool::ThreadPool(int threads) {
-  if (threads < 1) throw ArgumentError("threads: at least 1 is needed, not {}", threads);
+ThreadPool::ThreadPool(int threads) : parts_(checked(threads) + 1) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
 
 ThreadPool::~ThreadPool() {
   stop_ = true;
-  job_ += uint64_t{1} << (2 * kTaskBits);  // a new generation without tasks
+  ++job_;
   job_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
-bool ThreadPool::run_one(int thread) {
-  uint64_t job = job_.load(std::memory_order_acquire);
+std::optional<size_t> ThreadPool::take(Part& part, bool first, uint64_t job) {
+  uint64_t left = part.left.load(std::memory_order_acquire);
+  uint64_t begin, end;
   do {
-    if (next_of(job) == count_of(job)) return false;
-  } while (!job_.compare_exchange_weak(job, job + 1, std::memory_order_acq_rel));
+    begin = begin_of(left);
+    end = end_of(left);
+    if (begin == end || job_of(left) != job) return std::nullopt;
+  } while (!part.left.compare_exchange_weak(
+      left, first ? tasks_left(job, begin + 1, end) : tasks_left(job, begin, end - 1),
+      std::memory_order_acq_rel));
+  return first ? begin : end - 1;
+}
+
+std::optional<size_t> ThreadPool::next_task(int thread) {
+  const auto own = static_cast<size_t>(thread);
+  // A thread that is late with one job must not take others' tasks of the next before its own are
+  // there.
+  const uint64_t job = job_of(parts_[own].left.load(std::memory_order_acquire));
+  const size_t threads = parts_.size() - 1;
+  const bool upwards = upwards_.load(std::memory_order_relaxed);
+  if (const auto task = take(parts_[own], upwards, job)) return task;
+  if (const auto task = take(parts_[threads], true, job)) return task;
+  // Of another's part what it would come to last.
+  for (size_t i = 1; i < threads; ++i) {
+    if (const auto task = take(parts_[(own + i) % threads], !upwards, job)) return task;
+  }
+  return std::nullopt;
+}
+
+bool ThreadPool::run_one(int thread) {
+  const std::optional<size_t> task = next_task(thread);
+  if (!task) return false;
   // The claim keeps this job alive: parallel_for returns only when its task is done.
-  (*task_)(next_of(job), thread);
-  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_of(job)) done_.notify_one();
+  (*task_)(*task, thread);
+  const size_t count = count_;  // not after the last task is done: the next job may set it
+  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done_.notify_one();
   return true;
 }
 
 void ThreadPool::work(int thread) {
   while (!stop_) {
-    const uint64_t seen = job_.load(std::memory_order_acquire);
+    const uint32_t seen = job_.load(std::memory_order_acquire);
     if (run_one(thread)) continue;
-    if (!spin_until([&] { return job_.load(std::memory_order_acquire) != seen; })) job_.wait(seen);
+    const auto changed = [&] { return job_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(changed)) job_.wait(seen);
   }
 }
 
-void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, int)>& task) {
-  if (workers_.empty() || count <= 1) {
-    for (size_t i = 0; i < count; ++i) task(i, 0);
-    return;
-  }
+void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, int)>& task,
+                              Order order, std::optional<size_t> shared_out) {
   task_ = &task;
+  count_ = count;
+  upwards_.store(order == Order::upwards, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t generation = (job_.load(std::memory_order_relaxed) >> (2 * kTaskBits)) + 1;
-  job_.store(generation << (2 * kTaskBits) | uint64_t{count} << kTaskBits,
-             std::memory_order_release);
-  job_.notify_all();
+  const size_t owned = shared_out.value_or(count);
+  const size_t threads = parts_.size() - 1;
+  const uint64_t job = (job_.load(std::memory_order_relaxed) + 1) & 0xffff;
+  for (size_t i = 0; i < threads; ++i) {
+    parts_[i].left.store(tasks_left(job, i * owned / threads, (i + 1) * owned / threads),
+                         std::memory_order_release);
+  }
+  parts_[threads].left.store(tasks_left(job, owned, count), std::memory_order_release);
+  job_.fetch_add(1, std::memory_order_acq_rel);
+  if (count > 1) job_.notify_all();
   while (run_one(0)) {
   }
   const auto finished = [&] { return done_.load(std::memory_order_acquire) == count; };

@@ -34,21 +34,39 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
+  /// In which order a thread takes the tasks of its share.
+  enum class Order { upwards, downwards };
+
   /// Runs task(i, thread) once for each i < count, thread < threads() being the one that runs it,
-  /// and returns when all are done. Which thread runs which task changes from run to run: results
-  /// must not depend on it. Tasks must not throw. count < 2^20.
-  void parallel_for(size_t count, const std::function<void(size_t, int)>& task);
+  /// and returns when all are done. The first `shared_out` tasks (all, where it is not said) are
+  /// shared out evenly: thread t begins with the t-th part of them, the same at each call, so that
+  /// it finds in its own cache what it left there. Then threads take what is left, of those behind
+  /// first, then of other threads' parts. So which thread runs which task changes from run to run:
+  /// results must not depend on it. Tasks must not throw. count < 2^24.
+  void parallel_for(size_t count, const std::function<void(size_t, int)>& task,
+                    Order order = Order::upwards, std::optional<size_t> shared_out = {});
 
  private:
+  // The tasks [begin, end) that are left of a part: its job (16 bits), end (24), begin (24). On a
+  // cache line of its own, as its owner takes most of them.
+  struct alignas(64) Part {
+    std::atomic<uint64_t> left{0};
+  };
+
   void work(int thread);
+  /// A task of a part, its first or its last; none where all are taken, or it is another job's.
+  static std::optional<size_t> take(Part& part, bool first, uint64_t job);
+  std::optional<size_t> next_task(int thread);
   bool run_one(int thread);
 
-  // One word says all there is to say of the current job, so that a thread that comes late cannot
-  // take a task of the wrong one: generation (24 bits), tasks (20), next task (20).
-  std::atomic<uint64_t> job_{0};
+  std::vector<Part> parts_;  // of each thread, then what nobody owns
+  std::atomic<uint32_t> job_{0};
   std::atomic<size_t> done_{0};
   std::atomic<bool> stop_{false};
+  // Of the current job; set before its parts are, and read after one of its tasks is taken.
   const std::function<void(size_t, int)>* task_ = nullptr;
+  size_t count_ = 0;
+  std::atomic<bool> upwards_{true};  // a late thread may read it before it finds nothing to do
   std::vector<std::thread> workers_;
 };
 

@@ -30,8 +30,13 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
       scratch.in.emplace_back(own_input ? plan.group * plan.stages[i].in.size() : 0);
       scratch.delta.emplace_back(plan.group * plan.stages[i].delta.size());
     }
-    scratch.last_in = Buffer(plan.last_in.size() + 3 * plan.last_in.channels);
-    scratch.last_gradient = Buffer(plan.stages.back().out.size());
+    // With a row above and below; the last convolution reads three pixels behind (kernels.h).
+    scratch.last_in = Buffer((plan.band + 2) * plan.last_in.row() + 3 * plan.last_in.channels);
+    scratch.last_gradient = Buffer(plan.band * plan.stages.back().out.row());
+    const int64_t inputs = 9 * plan.architecture.depth;
+    scratch.window = Buffer(inputs * plan.last_in.channels);
+    scratch.window_sums.resize(static_cast<size_t>(inputs));
+    scratch.window_products.resize(static_cast<size_t>(inputs * plan.last_in.channels));
     scratch.projection = Buffer(project_scratch(plan, max_batch));
     scratch.winograd = WinogradScratch(plan);
     scratch.matrix_gradient = Buffer(plan.matrices);
@@ -62,15 +67,18 @@ void Training::for_blocks(size_t extra_tasks, const std::function<void(const Blo
   const auto blocks = static_cast<size_t>(blocks_);
   // Up and down by turns: each part begins with the images that the one before it ended with.
   downwards_ = !downwards_;
-  pool_.parallel_for(blocks + extra_tasks, [&](size_t task, int thread) {
-    if (task >= blocks) {
-      extra(task - blocks);
-      return;
-    }
-    const auto index = static_cast<int64_t>(downwards_ ? blocks - 1 - task : task);
-    const int64_t begin = index * block_images_;
-    work({begin, std::min(n_, begin + block_images_), index}, thread);
-  });
+  pool_.parallel_for(
+      blocks + extra_tasks,
+      [&](size_t task, int thread) {
+        if (task >= blocks) {
+          extra(task - blocks);
+          return;
+        }
+        const auto index = static_cast<int64_t>(task);
+        const int64_t begin = index * block_images_;
+        work({begin, std::min(n_, begin + block_images_), index}, thread);
+      },
+      downwards_ ? ThreadPool::Order::downwards : ThreadPool::Order::upwards, blocks);
 }
 
 void Training::forward(const Selection& images, int64_t n, Parameters& parameters) {
