@@ -179,8 +179,22 @@ TEST_P(CpuKernelsTest, WindowGradientIsAWeightGradientOfNineTaps) {
       std::vector<float> expected = dw;
       k_->weight_gradient(pass, x.data(), g.data(), channels, vectors, expected.data(),
                           9 * channels, 0, Begin::from_output);
-      k_->window_gradient(pass, window_row, x.data(), g.data(), channels, vectors, dw.data());
+      const std::vector<float> before = dw;
+      k_->window_gradient(pass, window_row, x.data(), g.data(), nullptr, channels, vectors,
+                          dw.data());
       EXPECT_EQ(dw, expected);  // the same sums in the same order
+
+      const std::vector<float> centre = random(vectors * lanes);
+      std::vector<float> centred = g, about_centre = before;
+      for (size_t i = 0; i < centred.size(); ++i) {
+        centred[i] -= centre[i % static_cast<size_t>(vectors * lanes)];
+      }
+      dw = before;
+      k_->window_gradient(pass, window_row, x.data(), centred.data(), nullptr, channels, vectors,
+                          about_centre.data());
+      k_->window_gradient(pass, window_row, x.data(), g.data(), centre.data(), channels, vectors,
+                          dw.data());
+      EXPECT_EQ(dw, about_centre);
     }
   }
 }

@@ -88,10 +88,11 @@ struct Kernels {
                           int64_t first_input, Begin begin);
 
   /// The same for a 3×3 window of few channels: nine taps at window + (ky · window_row + kx ·
-  /// channels). dw[(tap, channel)][lane] += Σ window[tap, channel] · g[lane]; pass.x_offset[0] and
-  /// g_offset[0] count.
+  /// channels). dw[(tap, channel)][lane] += Σ window[tap, channel] · (g[lane] − centre[lane]);
+  /// pass.x_offset[0] and g_offset[0] count. centre [out_vectors · lanes] may be null: 0.
   void (*window_gradient)(const GradientPass& pass, int64_t window_row, const float* x,
-                          const float* g, int64_t channels, int64_t out_vectors, float* dw);
+                          const float* g, const float* centre, int64_t channels,
+                          int64_t out_vectors, float* dw);
 
   /// logits [rows, width, depth] = bias + the stride-1 transposed 3×3 convolution of `in`, a buffer
   /// with a border of one pixel; `weights` are packed for the opposite direction: outputs are the

@@ -117,10 +117,15 @@ void weight_gradient(const GradientPass& pass, const float* x, const float* g, i
   }
 }
 
-/// Nine taps of one channel in registers; V = 2 needs 9·2 + 3 registers.
+/// Nine taps of one channel in registers; V = 2 needs 9·2 + 5 registers.
 template <int V>
-HWY_NOINLINE void window_tile(const GradientTile& t, int64_t window_row, int64_t channels,
-                              float* HWY_RESTRICT dw, int64_t dw_tap) {
+HWY_NOINLINE void window_tile(const GradientTile& t, const float* centre, int64_t window_row,
+                              int64_t channels, float* HWY_RESTRICT dw, int64_t dw_tap) {
+  Vec middle[V];
+  ODDITY_UNROLL
+  for (int v = 0; v < V; ++v) {
+    middle[v] = centre != nullptr ? load(centre + v * kLanes) : zero();
+  }
   Vec sum[9][V];
   ODDITY_UNROLL
   for (int tap = 0; tap < 9; ++tap) {
@@ -133,7 +138,7 @@ HWY_NOINLINE void window_tile(const GradientTile& t, int64_t window_row, int64_t
     for (int64_t p = 0; p < t.width; ++p, x += t.x_step, g += t.g_step) {
       Vec gradient[V];
       ODDITY_UNROLL
-      for (int v = 0; v < V; ++v) gradient[v] = load(g + v * kLanes);
+      for (int v = 0; v < V; ++v) gradient[v] = hn::Sub(load(g + v * kLanes), middle[v]);
       ODDITY_UNROLL
       for (int tap = 0; tap < 9; ++tap) {
         const Vec input = broadcast(x[tap / 3 * window_row + tap % 3 * channels]);
@@ -150,7 +155,7 @@ HWY_NOINLINE void window_tile(const GradientTile& t, int64_t window_row, int64_t
 }
 
 void window_gradient(const GradientPass& pass, int64_t window_row, const float* x, const float* g,
-                     int64_t channels, int64_t out_vectors, float* dw) {
+                     const float* centre, int64_t channels, int64_t out_vectors, float* dw) {
   for (int64_t vector = 0; vector < out_vectors; vector += 2) {
     const int64_t block_vectors = std::min<int64_t>(2, out_vectors - vector);
     for (int64_t channel = 0; channel < channels; ++channel) {
@@ -163,12 +168,15 @@ void window_gradient(const GradientPass& pass, int64_t window_row, const float* 
                         pass.x_step,
                         pass.g_row,
                         pass.g_step};
+      const auto centre_of = [&](int64_t v) {
+        return centre == nullptr ? nullptr : centre + (vector + v) * kLanes;
+      };
       if (block_vectors == 2 && kRegisters == 32) {
-        window_tile<2>(tile, window_row, channels, block, channels * 2 * kLanes);
+        window_tile<2>(tile, centre_of(0), window_row, channels, block, channels * 2 * kLanes);
         continue;
       }
       for (int64_t v = 0; v < block_vectors; ++v, tile.g += kLanes) {
-        window_tile<1>(tile, window_row, channels, block + v * kLanes,
+        window_tile<1>(tile, centre_of(v), window_row, channels, block + v * kLanes,
                        channels * block_vectors * kLanes);
       }
     }

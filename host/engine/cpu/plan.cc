@@ -103,6 +103,8 @@ GradientPass weight_gradient_of(const Stage& stage) {
   return pass;
 }
 
+constexpr int64_t kBandFloats = 4096;  // 16 KiB
+
 // With fewer channels on either side the transforms cost what the products save, or more: measured
 // on 64x64 maps, 24 are within 3 % either way, 16 lose 8 %, 32 and 64 gain 5 to 13 %.
 constexpr int64_t kWinogradChannels = 32;
@@ -161,6 +163,7 @@ Plan::Plan(const Architecture& a, int64_t vector_lanes)
   last_in = {a.height, a.width, stages.back().out.channels, 1, 1, 1, 1};
   last_delta = {a.height, a.width, a.depth, 1, 1, 1, 1};
   last_vectors = stages.back().out_vectors;
+  band = std::clamp<int64_t>(kBandFloats / last_in.row(), 1, a.height);
 
   // Parameters: first those whose gradients come in parts.
   for (Stage& stage : stages) {

@@ -100,6 +100,7 @@ struct Plan {
   Grid last_in;     // border of one pixel
   Grid last_delta;  // gradient of the logits, border of one pixel
   int64_t last_vectors = 0;
+  int64_t band = 1;  // rows of last_in that fit in the first-level cache
   int64_t last_kernel = 0, last_bias = 0;
   ConvPass last_data_gradient;
 

@@ -61,7 +61,10 @@ class Training {
   };
   struct Scratch {
     std::vector<Buffer> in, delta;  // bordered buffers of each stage, `group` images
-    Buffer last_in, last_gradient, projection;
+    Buffer last_in, last_gradient;  // a band of rows of the last layer's input, and of its gradient
+    Buffer window;
+    std::vector<double> window_sums, window_products;
+    Buffer projection;
     WinogradScratch winograd;
     Buffer matrix_gradient;
     std::vector<double> sums;
@@ -74,10 +77,10 @@ class Training {
                   const std::function<void(size_t)>& extra);
   void forward_stage(size_t stage, const Block& block, int thread);
   void middle(const Block& block, int thread);
-  /// The last stage's output, normalised, to scratch.last_in.
-  void last_input(int64_t image, Scratch& scratch);
-  /// That, and the image's logits.
   void last_logits(int64_t image, Scratch& scratch);
+  void last_output_gradient(int64_t image, int64_t row, int64_t rows, Scratch& scratch) const;
+  void add_window_sums(const float* inside, Scratch& scratch) const;
+  void add_window_products(int64_t image, Scratch& scratch) const;
   /// All logits, and then no share for the images whose losses are highest for their variation.
   void trim(const Trimming& trimming);
   void last(const Block& block, int thread);
@@ -85,7 +88,7 @@ class Training {
   void middle_backward(const Block& block, int thread);
   const float* stage_input(size_t stage, int64_t first, int64_t count, Scratch& scratch) const;
   void add_sums(StageState& state, int64_t block, int64_t channels, const Scratch& scratch) const;
-  const float* output_gradient(size_t stage, int64_t image, Scratch& scratch) const;
+  void stage_delta(size_t stage, int64_t image, Scratch& scratch, float* delta, float* dbias) const;
   float* input_gradient(size_t stage, int64_t image) {
     return stages_[stage].memory.get() + image * stages_[stage].image_size;
   }

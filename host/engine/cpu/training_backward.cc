@@ -6,95 +6,32 @@
 
 namespace oddity::cpu {
 
-void Training::last_input(int64_t image, Scratch& scratch) {
-  const size_t index = plan_.stages.size() - 1;
-  kernels_.affine(inside_of(plan_.last_in, plan_.last_vectors), activation(index, image),
-                  scale(index), shift(index), scratch.last_in.get() + plan_.last_in.origin());
-}
-
-void Training::last_logits(int64_t image, Scratch& scratch) {
-  const float* const weights = parameters_->weights.get();
-  last_input(image, scratch);
-  kernels_.conv_to_pixels(inside_of(plan_.last_in, plan_.last_vectors), scratch.last_in.get(),
-                          weights + plan_.last_kernel, weights + plan_.last_bias,
-                          plan_.architecture.depth,
-                          logits_.get() + image * plan_.architecture.image().size());
-}
-
-void Training::last(const Block& block, int thread) {
-  Scratch& scratch = scratch_[static_cast<size_t>(thread)];
-  const size_t index = plan_.stages.size() - 1;
+/// The gradient of a stage before LeakyReLU, to the inside of a bordered buffer.
+void Training::stage_delta(size_t index, int64_t image, Scratch& scratch, float* delta,
+                           float* dbias) const {
   const Stage& stage = plan_.stages[index];
-  StageState& state = stages_[index];
-  const int64_t depth = plan_.architecture.depth;
-  const Grid& in = plan_.last_in;
-  const Grid& delta = plan_.last_delta;
-
-  float* gradient = part_gradient(block.index);
-  float* dbias = gradient + plan_.last_bias;
-  std::fill_n(gradient + plan_.last_kernel, 9 * depth * in.channels, 0.0f);
-  std::fill_n(dbias, depth, 0.0f);
-  std::fill_n(state.sums.data() + block.index * 2 * in.channels, 2 * in.channels, 0.0);
-
-  GradientPass window;
-  window.rows = in.height;
-  window.width = in.width;
-  window.x_row = delta.row();
-  window.x_step = delta.channels;
-  window.g_row = in.row();
-  window.g_step = in.channels;
-  window.g_offset[0] = in.origin();
-  for (int64_t i = block.begin; i < block.end; ++i) {
-    const int64_t image = i * plan_.architecture.image().size();
-    if (trimmed_) {
-      last_input(i, scratch);  // the logits are there
-    } else {
-      last_logits(i, scratch);
-    }
-    float* logit_gradient = last_delta_.get() + i * delta.size();
-    float* inside = logit_gradient + delta.origin();
-    losses_[static_cast<size_t>(i)] = kernels_.reconstruction_gradient(
-        logits_.get() + image, pixels_.get() + image, in.height, in.width * depth,
-        shares_[static_cast<size_t>(i)], inside, delta.row());
-
-    std::vector<double>& sums = scratch.sums;
-    for (int64_t d = 0; d < depth; ++d) {
-      double sum = 0;
-      for (int64_t y = 0; y < in.height; ++y) {
-        for (int64_t x = 0; x < in.width; ++x) {
-          sum += static_cast<double>(inside[y * delta.row() + x * depth + d]);
-        }
-      }
-      dbias[d] += static_cast<float>(sum);
-    }
-    kernels_.window_gradient(window, delta.row(), logit_gradient, scratch.last_in.get(), depth,
-                             plan_.last_vectors, gradient + plan_.last_kernel);
-    kernels_.gradient_sums(output_gradient(index, i, scratch), activation(index, i),
-                           state.mean.get(), stage.out.pixels(), stage.out_vectors, sums.data(),
-                           sums.data() + stage.out.channels);
-    add_sums(state, block.index, stage.out.channels, scratch);
-  }
-}
-
-/// The gradient of a stage's output, without border. The last stage's is computed anew each time,
-/// from what the last layer left: it is the largest of all, and cheaper to make than to fetch.
-const float* Training::output_gradient(size_t index, int64_t image, Scratch& scratch) const {
-  if (index + 1 == plan_.encoder_stages) {
-    return encoded_gradient_.get() + image * plan_.features;
-  }
+  const StageState& state = stages_[index];
+  const Kernels::BatchNormGradient coefficients{state.mean.get(), state.k1.get(), state.k2.get(),
+                                                state.k3.get()};
+  Pixels pixels = inside_of(stage.delta, stage.out_vectors);
+  delta += stage.delta.origin();
   if (index + 1 < plan_.stages.size()) {
-    return stages_[index + 1].memory.get() + image * stages_[index + 1].image_size;
+    const float* dy = index + 1 == plan_.encoder_stages
+                          ? encoded_gradient_.get() + image * plan_.features
+                          : stages_[index + 1].memory.get() + image * stages_[index + 1].image_size;
+    kernels_.batch_norm_gradient(pixels, dy, activation(index, image), coefficients,
+                                 kLeakyReluSlope, delta, dbias);
+    return;
   }
-  const int64_t depth = plan_.architecture.depth;
-  ConvOperands back;
-  back.in = last_delta_.get() + image * plan_.last_delta.size();
-  back.in_channels = depth;
-  back.out = scratch.last_gradient.get();
-  back.out_vectors = plan_.last_vectors;
-  back.weights = parameters_->weights.get() + plan_.last_kernel;
-  back.block_inputs = 9 * depth;
-  kernels_.conv(plan_.last_data_gradient, back);
-  return back.out;
+  // The last stage's output gradient is the largest map of all: a band of rows at a time, which
+  // stays near.
+  for (int64_t row = 0; row < stage.out.height; row += plan_.band) {
+    pixels.rows = std::min(plan_.band, stage.out.height - row);
+    last_output_gradient(image, row, pixels.rows, scratch);
+    kernels_.batch_norm_gradient(pixels, scratch.last_gradient.get(),
+                                 activation(index, image) + row * stage.out.row(), coefficients,
+                                 kLeakyReluSlope, delta + row * stage.delta.row(), dbias);
+  }
 }
 
 void Training::finish_backward(size_t index) {
@@ -135,7 +72,6 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
     const int64_t channels = plan_.stages[index - 1].out.channels;
     std::fill_n(stages_[index - 1].sums.data() + block.index * 2 * channels, 2 * channels, 0.0);
   }
-  const Pixels pixels = inside_of(stage.delta, stage.out_vectors);
   const int64_t delta_size = stage.delta.size();
 
   for (int64_t first = block.begin; first < block.end; first += stage.group) {
@@ -143,14 +79,11 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
     const float* in = stage_input(index, first, count, scratch);
     float* delta = scratch.delta[index].get();
     for (int64_t i = 0; i < count; ++i) {
-      kernels_.batch_norm_gradient(
-          pixels, output_gradient(index, first + i, scratch), activation(index, first + i),
-          {state.mean.get(), state.k1.get(), state.k2.get(), state.k3.get()}, kLeakyReluSlope,
-          delta + i * delta_size + stage.delta.origin(), gradient + stage.bias);
+      stage_delta(index, first + i, scratch, delta + i * delta_size, gradient + stage.bias);
       if (index == 0) {
         kernels_.window_gradient(stage.weight_gradient, stage.in.row(), in + i * stage.in.size(),
-                                 delta + i * delta_size, stage.in_channels, stage.out_vectors,
-                                 gradient + stage.kernel);
+                                 delta + i * delta_size, nullptr, stage.in_channels,
+                                 stage.out_vectors, gradient + stage.kernel);
       } else if (stage.winograd) {
         winograd_gradient(kernels_, stage, in + i * stage.in.size(), delta + i * delta_size,
                           first + i == block.begin ? Begin::from_zero : Begin::from_output,
