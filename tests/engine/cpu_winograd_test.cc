@@ -20,12 +20,13 @@ struct Case {
   Architecture architecture;
 };
 
-// Even maps of one tile and of many, not square, channels that fill vectors and that do not, and a
-// strip longer than the tiles taken at once.
+// Maps of one tile and of many, of 2, 3, 4, 5, 6, 7 pixels and more, not square, channels that fill
+// vectors and that do not, and maps that go through the products in parts.
 std::vector<Case> cases() {
   const std::vector<Architecture> architectures = {
       conv_autoencoder(28, 28, 1), conv_autoencoder(8, 8, 16, {32, 33}),
-      conv_autoencoder(24, 16, 3, {33, 48}, 5), conv_autoencoder(16, 120, 1, {40, 35}, 2)};
+      conv_autoencoder(24, 16, 3, {33, 48}, 5), conv_autoencoder(16, 120, 1, {40, 35}, 2),
+      conv_autoencoder(12, 20, 1, {32, 40})};
   std::vector<Case> all;
   for (const Simd simd : {Simd::best, Simd::avx2, Simd::baseline}) {
     try {
@@ -118,7 +119,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
       }
       o.out = actual.get();
       o.weights = matrices.get() + (forward ? stage.matrices : stage.turned_matrices);
-      o.block_inputs = kWinogradMatrices * in_channels;
+      o.block_inputs = winograd_inputs(in_channels);
       WinogradScratch scratch(plan);
       winograd_conv(kernels_, forward ? stage.kind : stage.turned_kind(), in, out, o, scratch);
       expect_near(actual, expected, images * out.size(), 9 * in_channels, stage.name);
@@ -146,21 +147,23 @@ TEST_P(WinogradTest, GradientsAreThoseOfTaps) {
   const Plan plan(GetParam().architecture, kernels_.lanes);
   for (const Stage& stage : plan.stages) {
     if (!stage.winograd) continue;
-    const Buffer x = random_images(stage.in, stage.in_channels, 2);
-    const Buffer g = random_images(stage.delta, stage.out_channels, 2);
-    Buffer expected(stage.kernel_size), actual(stage.kernel_size), matrices(plan.matrices);
+    const int64_t images = 1 + stage.group;
+    const Buffer x = random_images(stage.in, stage.in_channels, images);
+    const Buffer g = random_images(stage.delta, stage.out_channels, images);
+    Buffer expected(stage.kernel_size), actual(stage.kernel_size);
     WinogradScratch scratch(plan);
-    std::fill_n(matrices.get(), plan.matrices, std::nanf(""));  // must be written over
-    for (int64_t n = 0; n < 2; ++n) {
+    std::fill_n(actual.get(), stage.kernel_size, std::nanf(""));  // must be written over
+    for (int64_t n = 0; n < images; ++n) {
       const Begin begin = n == 0 ? Begin::from_zero : Begin::from_output;
       kernels_.weight_gradient(stage.weight_gradient, x.get() + n * stage.in.size(),
                                g.get() + n * stage.delta.size(), stage.in_channels,
                                stage.out_vectors, expected.get(), 9 * stage.in_channels, 0, begin);
-      winograd_gradient(kernels_, stage, x.get() + n * stage.in.size(),
-                        g.get() + n * stage.delta.size(), begin, matrices.get(), scratch);
     }
-    winograd_taps(kernels_, stage, matrices.get(), actual.get());
-    expect_near(actual, expected, stage.kernel_size, 2 * stage.in.pixels(), stage.name);
+    winograd_gradient(kernels_, stage, x.get(), g.get(), 1, Begin::from_zero, actual.get(),
+                      scratch);
+    winograd_gradient(kernels_, stage, x.get() + stage.in.size(), g.get() + stage.delta.size(),
+                      images - 1, Begin::from_output, actual.get(), scratch);
+    expect_near(actual, expected, stage.kernel_size, images * stage.in.pixels(), stage.name);
   }
 }
 
@@ -168,7 +171,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
   const char* const simd = info.param.simd == Simd::best   ? "best"
                            : info.param.simd == Simd::avx2 ? "avx2"
                                                            : "baseline";
-  return std::string(simd) + std::to_string(info.index % 4);
+  return std::string(simd) + std::to_string(info.index % 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, WinogradTest, testing::ValuesIn(cases()), name_of);

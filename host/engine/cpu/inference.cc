@@ -81,7 +81,7 @@ void Inference::run_stage(size_t index, int64_t images, const float* in, float* 
   operands.slope = kLeakyReluSlope;
   if (stage.winograd) {
     operands.weights = matrices_.get() + stage.matrices;
-    operands.block_inputs = kWinogradMatrices * stage.in_channels;
+    operands.block_inputs = winograd_inputs(stage.in_channels);
     winograd_conv(kernels_, stage.kind, stage.in, stage.next, operands, winograd);
     return;
   }

@@ -62,12 +62,25 @@ struct Pixels {
   int64_t rows = 0, width = 0, vectors = 0, row = 0;
 };
 
-/// A row of tiles for Winograd's transforms (winograd.h): of pixels `step` apart in rows of `row`
-/// floats, and of transformed numbers [tensor][tile][vectors · lanes], the tensors `tensor` apart.
+/// The two grids between which Winograd's transforms work (winograd.h).
+enum class Grids { small, large };
+
+/// The kinds of numbers they make of a tile in one direction: of the even pixels, then the odd
+/// ones.
+struct Kind {
+  enum : int { a, sum, b, difference, first, last, middle, count };
+};
+
+/// A row of tiles for those transforms, in the small grid `height` (3 or 2) pixels high, the first
+/// `threes` three pixels wide and the others two. Pixels are `step` floats apart in rows of `row`.
+/// The transformed numbers of the kinds (ky, kx) stand from tensor[7 · ky + kx] on, [tile][vectors
+/// · lanes].
 struct TileStrip {
-  int64_t tiles = 0, vectors = 0;
+  int64_t height = 2;
+  int64_t threes = 0, tiles = 0;
+  int64_t vectors = 0;
   int64_t row = 0, step = 0;
-  int64_t tensor = 0;
+  std::array<int64_t, Kind::count * Kind::count> tensor{};
 };
 
 /// What a sum over images begins with.
@@ -139,20 +152,20 @@ struct Kernels {
   void (*add_rows)(const float* rows, int64_t count, int64_t stride, int64_t vectors, float* sum);
 
   /// The transforms of winograd.h, a strip at a time. `first` is the pixel at the top left of the
-  /// first tile's window. Inputs and gradients of the small grid to 16 and 9 tensors, of the large
-  /// one to 25; sums of products, 9 and 25 tensors, to outputs, finished as `operands` say (their
-  /// bias, scale, shift and slope).
-  void (*winograd_small_inputs)(const TileStrip& strip, const float* first, float* out);
-  void (*winograd_large_inputs)(const TileStrip& strip, const float* first, float* out);
-  void (*winograd_small_gradients)(const TileStrip& strip, const float* first, float* out);
-  void (*winograd_large_gradients)(const TileStrip& strip, const float* first, float* out);
-  void (*winograd_small_outputs)(const TileStrip& strip, const float* products,
-                                 const ConvOperands& operands, float* first);
-  void (*winograd_large_outputs)(const TileStrip& strip, const float* products,
-                                 const ConvOperands& operands, float* first);
-  /// Nine taps of n numbers to 16 matrices [16][n], and gradients of those back to taps.
-  void (*winograd_weights)(const std::array<const float*, 9>& taps, int64_t n, float* out);
-  void (*winograd_taps)(const float* in, int64_t n, const std::array<float*, 9>& taps);
+  /// first tile's window in that grid. Inputs, or gradients of outputs, to tensors.
+  void (*winograd_inputs)(const TileStrip& strip, Grids grid, const float* first, float* out);
+  void (*winograd_gradients)(const TileStrip& strip, Grids grid, const float* first, float* out);
+  /// Tensors of products to outputs, finished as `operands` say (their bias, scale, shift and
+  /// slope). Those of the small grid hold the products of the odd kinds in the sums of kinds a and
+  /// b.
+  void (*winograd_outputs)(const TileStrip& strip, Grids grid, const float* products,
+                           const ConvOperands& operands, float* first);
+  /// Nine taps (a, b, odd) × (a, b, odd) of n numbers to 25 matrices, `stride` apart, and gradients
+  /// of those back to taps, to which they are added where they begin from what is there.
+  void (*winograd_weights)(const std::array<const float*, 9>& taps, int64_t n, float* out,
+                           int64_t stride);
+  void (*winograd_taps)(const float* in, int64_t stride, int64_t n,
+                        const std::array<float*, 9>& taps, Begin begin);
 
   /// Adam on n numbers (whole vectors): g = Σ partial gradients in order (`parts`, `part_stride`
   /// apart), m += (1 − β₁)(g − m), v += (1 − β₂)(g² − v), w −= step_size · m / (√v + 1e-7).

@@ -109,6 +109,12 @@ constexpr int64_t kBandFloats = 4096;  // 16 KiB
 // on 64x64 maps, 24 are within 3 % either way, 16 lose 8 %, 32 and 64 gain 5 to 13 %.
 constexpr int64_t kWinogradChannels = 32;
 
+/// Images of a stage whose small grid has so many pixels that fill the micro-kernel's tiles.
+int64_t group_of(int64_t pixels, bool winograd) {
+  if (winograd && pixels < 64) return 4;
+  return pixels < 200 ? 2 : 1;
+}
+
 }  // namespace
 
 Plan::Plan(const Architecture& a, int64_t vector_lanes)
@@ -148,9 +154,9 @@ Plan::Plan(const Architecture& a, int64_t vector_lanes)
     }
     stage.out = {height, width, out_stride};
     const Grid& small = encoder ? stage.out : stage.in;
-    stage.winograd = i > 0 && small.height % 2 == 0 && small.width % 2 == 0 &&
+    stage.winograd = i > 0 && std::min(small.height, small.width) >= 2 &&
                      std::min(stage.in_channels, stage.out_channels) >= kWinogradChannels;
-    stage.group = small.pixels() < 128 || (stage.winograd && small.height % 4 != 0) ? 2 : 1;
+    stage.group = group_of(small.pixels(), stage.winograd);
     group = std::max(group, stage.group);
     channels = stage.out_channels;
     stride = out_stride;
@@ -195,9 +201,9 @@ Plan::Plan(const Architecture& a, int64_t vector_lanes)
     stages[i].turned = take_turned(9 * stages[i].out_channels * in_stride);
     if (!stages[i].winograd) continue;
     stages[i].matrices = matrices;
-    matrices += kWinogradMatrices * stages[i].in_channels * stages[i].out_vectors * lanes;
+    matrices += winograd_inputs(stages[i].in_channels) * stages[i].out_vectors * lanes;
     stages[i].turned_matrices = turned_matrices;
-    turned_matrices += kWinogradMatrices * stages[i].out_channels * in_stride;
+    turned_matrices += winograd_inputs(stages[i].out_channels) * in_stride;
   }
   turned_dense1 = take_turned(a.latent_dim * features);
   turned_dense2 = take_turned(features * latent());

@@ -32,8 +32,10 @@ inline Pixels inside_of(const Grid& grid, int64_t vectors) {
 
 enum class StageKind { convolution, transposed };
 
-/// Matrices of weights that Winograd's filtering makes of nine taps (winograd.h).
-inline constexpr int64_t kWinogradMatrices = 16;
+/// Inputs of the packed weights that Winograd's filtering makes of nine taps of as many channels
+/// (winograd.h): 25 matrices, with an input between them so that they don't lie a multiple of the
+/// first-level cache apart.
+constexpr int64_t winograd_inputs(int64_t channels) { return 25 * (channels + 1); }
 
 /// A stride-2 convolution of either kind, with the LeakyReLU and batch normalisation behind it.
 struct Stage {
@@ -46,8 +48,7 @@ struct Stage {
   Grid in;     // bordered input
   Grid out;    // activation after LeakyReLU, without border
   Grid delta;  // bordered gradient before LeakyReLU
-  // Images that go through the passes together: where maps are small, an odd number of short rows
-  // leaves half a tile empty, and a second image fills it.
+  // Images that go through the passes together: small maps fill the micro-kernel's tiles badly.
   int64_t group = 1;
 
   // Whether its convolutions and weight gradients go through winograd.h instead of these passes.

@@ -39,7 +39,6 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     scratch.window_products.resize(static_cast<size_t>(inputs * plan.last_in.channels));
     scratch.projection = Buffer(project_scratch(plan, max_batch));
     scratch.winograd = WinogradScratch(plan);
-    scratch.matrix_gradient = Buffer(plan.matrices);
     scratch.sums.resize(static_cast<size_t>(2 * channels));
   }
   pixels_ = Buffer(max_batch * plan.architecture.image().size());

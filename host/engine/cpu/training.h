@@ -66,7 +66,6 @@ class Training {
     std::vector<double> window_sums, window_products;
     Buffer projection;
     WinogradScratch winograd;
-    Buffer matrix_gradient;
     std::vector<double> sums;
   };
   struct Block {

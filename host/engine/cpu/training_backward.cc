@@ -84,11 +84,7 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
         kernels_.window_gradient(stage.weight_gradient, stage.in.row(), in + i * stage.in.size(),
                                  delta + i * delta_size, nullptr, stage.in_channels,
                                  stage.out_vectors, gradient + stage.kernel);
-      } else if (stage.winograd) {
-        winograd_gradient(kernels_, stage, in + i * stage.in.size(), delta + i * delta_size,
-                          first + i == block.begin ? Begin::from_zero : Begin::from_output,
-                          scratch.matrix_gradient.get(), scratch.winograd);
-      } else {
+      } else if (!stage.winograd) {
         kernels_.weight_gradient(stage.weight_gradient, in + i * stage.in.size(),
                                  delta + i * delta_size, stage.in_channels, stage.out_vectors,
                                  gradient + stage.kernel, 9 * stage.in_channels, 0,
@@ -96,6 +92,11 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
       }
     }
     if (index == 0) continue;
+    if (stage.winograd) {
+      winograd_gradient(kernels_, stage, in, delta, count,
+                        first == block.begin ? Begin::from_zero : Begin::from_output,
+                        gradient + stage.kernel, scratch.winograd);
+    }
 
     ConvOperands back;
     back.in = delta;
@@ -110,7 +111,7 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
     back.block_inputs = 9 * stage.out_channels;
     if (stage.winograd) {
       back.weights = turned_matrices_.get() + stage.turned_matrices;
-      back.block_inputs = kWinogradMatrices * stage.out_channels;
+      back.block_inputs = winograd_inputs(stage.out_channels);
       winograd_conv(kernels_, stage.turned_kind(), stage.delta, stage.in_without_border(), back,
                     scratch.winograd);
     } else {
@@ -124,9 +125,6 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
                              scratch.sums.data(), scratch.sums.data() + before.out.channels);
       add_sums(stages_[index - 1], block.index, before.out.channels, scratch);
     }
-  }
-  if (stage.winograd) {
-    winograd_taps(kernels_, stage, scratch.matrix_gradient.get(), gradient + stage.kernel);
   }
 }
 

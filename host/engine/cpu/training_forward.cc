@@ -59,7 +59,7 @@ void Training::forward_stage(size_t index, const Block& block, int thread) {
     operands.slope = kLeakyReluSlope;
     if (stage.winograd) {
       operands.weights = matrices_.get() + stage.matrices;
-      operands.block_inputs = kWinogradMatrices * stage.in_channels;
+      operands.block_inputs = winograd_inputs(stage.in_channels);
       winograd_conv(kernels_, stage.kind, stage.in, stage.out, operands, scratch.winograd);
     } else {
       for (const ConvPass& pass : stage.forward) kernels_.conv(pass, operands);

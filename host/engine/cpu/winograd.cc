@@ -2,100 +2,22 @@
 
 #include <algorithm>
 
+#include "engine/cpu/winograd_layout.h"
+
 namespace oddity::cpu {
 namespace {
 
-// Tensors of one kind of data, by parity: where product (a, b) of the 2×2 taps, product a of odd
-// column `pixel`, product b of odd row `pixel`, and the pixel (row, column) of both find theirs.
-struct Tensors {
-  int64_t count;
-  int64_t (*odd_column)(int64_t a, int64_t pixel);
-  int64_t (*odd_row)(int64_t b, int64_t pixel);
-  int64_t (*odd_both)(int64_t row, int64_t column);
-};
+// Numbers of the tensors of a chunk, inputs and products: enough positions for the micro-kernel,
+// few enough for the second-level cache beside the weights.
+constexpr int64_t kConvNumbers = 148 * 1024;
+constexpr int64_t kGradientNumbers = 112 * 1024;
+// Inputs whose gradients are made together: their matrices stay in the second-level cache.
+constexpr int64_t kGradientInputs = 32;
 
-// Of the large grid, whose parities are other pixels; also of products.
-constexpr Tensors kLarge = {25, [](int64_t a, int64_t pixel) { return 9 + 3 * pixel + a; },
-                            [](int64_t b, int64_t pixel) { return 15 + 3 * pixel + b; },
-                            [](int64_t row, int64_t column) { return 21 + 2 * row + column; }};
-// Of the small grid: (d0 − d1, d1, d2 − d1) holds one of the two pixels, the other is stored
-// beside.
-constexpr Tensors kSmallInputs = {
-    16, [](int64_t a, int64_t pixel) { return pixel == 0 ? 3 * a + 1 : 9 + a; },
-    [](int64_t b, int64_t pixel) { return pixel == 0 ? 3 + b : 12 + b; },
-    [](int64_t row, int64_t column) {
-      return row == 0 ? (column == 0 ? int64_t{4} : int64_t{10})
-                      : (column == 0 ? int64_t{13} : int64_t{15});
-    }};
-// (g0, g0 + g1, g1) holds both.
-constexpr Tensors kSmallGradients = {
-    9, [](int64_t a, int64_t pixel) { return 3 * a + 2 * pixel; },
-    [](int64_t b, int64_t pixel) { return 6 * pixel + b; },
-    [](int64_t row, int64_t column) { return 6 * row + 2 * column; }};
-
-constexpr int64_t kOddColumn = 9, kOddRow = 12, kOddBoth = 15;  // matrices, after 3a + b
-
-// Tiles that go through the products together: two segments of the micro-kernel for the
-// convolutions, and enough to hide what a tile of sums costs to fetch for the gradients.
-constexpr int64_t kConvTiles = 14;
-constexpr int64_t kGradientTiles = 49;
-
-int64_t strips_at_once(int64_t tiles_a_strip, int64_t tiles) {
-  return std::max<int64_t>(1, (tiles + tiles_a_strip - 1) / tiles_a_strip);
-}
-
-/// Strips [first, first + count) of images one after the other.
-struct Strips {
-  int64_t first, count, per_image;
-  int64_t image(int64_t i) const { return (first + i) / per_image; }
-  int64_t row(int64_t i) const { return (first + i) % per_image; }
-};
-
-TileStrip strip_of(const Grid& grid, int64_t lanes, int64_t tiles, int64_t all_tiles) {
-  return {tiles, grid.channels / lanes, grid.row(), grid.channels, all_tiles * grid.channels};
-}
-
-/// One term of a sum of products: a tensor of inputs times a matrix of weights.
-struct Term {
-  int64_t tensor, matrix;
-};
-
-/// Calls f(product, its terms) for every sum of products of a convolution.
-template <typename F>
-void for_each_product(StageKind kind, F&& f) {
-  std::array<Term, 4> terms;
-  if (kind == StageKind::transposed) {
-    const auto single = [&](int64_t product, int64_t tensor, int64_t matrix) {
-      terms[0] = {tensor, matrix};
-      f(product, terms, 1);
-    };
-    for (int64_t i = 0; i < 9; ++i) single(i, i, i);
-    for (int64_t pixel = 0; pixel < 2; ++pixel) {
-      for (int64_t i = 0; i < 3; ++i) {
-        single(kLarge.odd_column(i, pixel), kSmallInputs.odd_column(i, pixel), kOddColumn + i);
-        single(kLarge.odd_row(i, pixel), kSmallInputs.odd_row(i, pixel), kOddRow + i);
-      }
-      for (int64_t column = 0; column < 2; ++column) {
-        single(kLarge.odd_both(pixel, column), kSmallInputs.odd_both(pixel, column), kOddBoth);
-      }
-    }
-    return;
-  }
-  // Products of several parities that go to the same outputs are one sum: a = 0 and 2 belong to one
-  // row each, b = 0 and 2 to one column.
-  for (int64_t a = 0; a < 3; ++a) {
-    for (int64_t b = 0; b < 3; ++b) {
-      int count = 0;
-      const auto add = [&](int64_t tensor, int64_t matrix) {
-        terms[static_cast<size_t>(count++)] = {tensor, matrix};
-      };
-      add(3 * a + b, 3 * a + b);
-      if (b != 1) add(kLarge.odd_column(a, b / 2), kOddColumn + a);
-      if (a != 1) add(kLarge.odd_row(b, a / 2), kOddRow + b);
-      if (a != 1 && b != 1) add(kLarge.odd_both(a / 2, b / 2), kOddBoth);
-      f(3 * a + b, terms, count);
-    }
-  }
+/// Where the window of a row of tiles begins, in an image of either grid.
+int64_t window_of(const Grid& grid, Grids which, int64_t pixel, int64_t border) {
+  return grid.origin() + ((which == Grids::large ? 2 : 1) * pixel - border) * grid.row() -
+         border * grid.channels;
 }
 
 /// Of a block of packed weights: the first number, and numbers of an input.
@@ -107,14 +29,17 @@ Block block_of(const Kernels& kernels, int64_t inputs, int64_t vectors, int64_t 
           std::min<int64_t>(2, vectors - 2 * block) * kernels.lanes};
 }
 
-/// Where the taps lie that the transforms call a and b: (a, a), (a, b), (b, a), (b, b); (a), (b) in
-/// the odd column and in the odd row; both odd. A transposed convolution sees its inputs the
-/// other way round.
+/// Where the taps (a, b, odd) × (a, b, odd) lie. A transposed convolution sees its inputs the other
+/// way round.
 template <typename T>
 std::array<T*, 9> tap_pointers(StageKind kind, T* block, int64_t numbers) {
-  const int64_t a = kind == StageKind::convolution ? 0 : 2, b = 2 - a;
-  const auto at = [&](int64_t y, int64_t x) { return block + tap_index(kind, y, x) * numbers; };
-  return {at(a, a), at(a, b), at(b, a), at(b, b), at(a, 1), at(b, 1), at(1, a), at(1, b), at(1, 1)};
+  const int64_t a = kind == StageKind::convolution ? 0 : 2;
+  const int64_t lines[3] = {a, 2 - a, 1};
+  std::array<T*, 9> taps;
+  for (size_t i = 0; i < 9; ++i) {
+    taps[i] = block + tap_index(kind, lines[i / 3], lines[i % 3]) * numbers;
+  }
+  return taps;
 }
 
 /// The weights of a stage in a direction.
@@ -131,6 +56,56 @@ Taps taps_of(const Stage& stage, Direction direction) {
           stage.turned_matrices};
 }
 
+/// The kinds of inputs whose products with their matrices one sum holds.
+struct Terms {
+  std::array<int, 2> kinds;
+  int count;
+};
+/// Of the sums of a kind in one direction.
+Terms terms_of(int kind) {
+  if (kind == Kind::a) return {{Kind::a, Kind::first}, 2};
+  if (kind == Kind::b) return {{Kind::b, Kind::last}, 2};
+  return {{kind, kind}, 1};
+}
+
+/// The products of a chunk, to `out`.
+void multiply(const Kernels& kernels, const Chunk& chunk, const Layout& from, const Layout& to,
+              bool sums, int64_t in_stride, int64_t out_stride, ConvOperands product, float* out) {
+  ConvPass pass;
+  pass.in_step = in_stride;
+  pass.out_step = out_stride;
+  const auto run = [&](int64_t width, int64_t first) {
+    pass.width = width;
+    product.out = out + first * out_stride;
+    if (width > 0) kernels.conv(pass, product);
+  };
+  if (!sums) {
+    pass.taps = 1;
+    for_matrices([&](int my, int mx) {
+      pass.tap_offset[0] = from.begin(my, mx) * in_stride;
+      pass.tap_input[0] = matrix_input(my, mx, product.in_channels);
+      run(from.count(my, mx), to.begin(my, mx));
+    });
+    return;
+  }
+  for (const int ky : {Kind::a, Kind::sum, Kind::b, Kind::difference, Kind::middle}) {
+    for (const int kx : {Kind::a, Kind::sum, Kind::b, Kind::difference, Kind::middle}) {
+      const Terms down = terms_of(ky), across = terms_of(kx);
+      pass.taps = 0;
+      for (int i = 0; i < down.count; ++i) {
+        for (int j = 0; j < across.count; ++j) {
+          const int y = down.kinds[static_cast<size_t>(i)];
+          const int x = across.kinds[static_cast<size_t>(j)];
+          const auto tap = static_cast<size_t>(pass.taps++);
+          pass.tap_offset[tap] = from.first(y, x) * in_stride;
+          pass.tap_input[tap] = matrix_input(matrix_of(y), matrix_of(x), product.in_channels);
+        }
+      }
+      run(chunk.count(ky, kx), to.first(ky, kx));
+    }
+  }
+}
+
 }  // namespace
 
 WinogradScratch::WinogradScratch(const Plan& plan) {
@@ -138,13 +113,16 @@ WinogradScratch::WinogradScratch(const Plan& plan) {
   for (const Stage& stage : plan.stages) {
     if (!stage.winograd) continue;
     const Grid& small = stage.kind == StageKind::convolution ? stage.delta : stage.in;
-    const int64_t strip = small.width / 2;
-    const int64_t tiles = strip * strips_at_once(strip, std::max(kConvTiles, kGradientTiles));
-    numbers =
-        std::max(numbers, kLarge.count * tiles * std::max(stage.in.channels, stage.out.channels));
+    const int64_t channels = std::max(stage.in.channels, stage.out.channels);
+    const auto need = [&](const Chunk& chunk) {
+      numbers = std::max(numbers, Layout(chunk, false).total() * channels);
+    };
+    for_chunks(small, stage.group, stage.in.channels + stage.out.channels, kConvNumbers, need);
+    for_chunks(small, stage.group, kGradientInputs + stage.out.channels, kGradientNumbers, need);
   }
   inputs = Buffer(numbers);
   products = Buffer(numbers);
+  matrices = Buffer(numbers > 0 ? winograd_inputs(kGradientInputs) * 2 * plan.lanes : 0);
 }
 
 std::vector<WinogradTask> winograd_tasks(const Plan& plan, Direction direction) {
@@ -161,143 +139,94 @@ void winograd_weights(const Plan& plan, const Kernels& kernels, Direction direct
                       const WinogradTask& task, const float* weights, float* matrices) {
   const Taps taps = taps_of(plan.stages[task.stage], direction);
   const Block from = block_of(kernels, 9 * taps.inputs, taps.vectors, task.block);
-  const Block to = block_of(kernels, kWinogradMatrices * taps.inputs, taps.vectors, task.block);
+  const Block to = block_of(kernels, winograd_inputs(taps.inputs), taps.vectors, task.block);
   const int64_t numbers = taps.inputs * from.row;
   kernels.winograd_weights(tap_pointers(taps.kind, weights + taps.taps + from.first, numbers),
-                           numbers, matrices + taps.matrices + to.first);
-}
-
-void winograd_taps(const Kernels& kernels, const Stage& stage, const float* matrices, float* taps) {
-  for (int64_t block = 0; 2 * block < stage.out_vectors; ++block) {
-    const Block from =
-        block_of(kernels, kWinogradMatrices * stage.in_channels, stage.out_vectors, block);
-    const Block to = block_of(kernels, 9 * stage.in_channels, stage.out_vectors, block);
-    const int64_t numbers = stage.in_channels * from.row;
-    kernels.winograd_taps(matrices + from.first, numbers,
-                          tap_pointers(stage.kind, taps + to.first, numbers));
-  }
+                           numbers, matrices + taps.matrices + to.first,
+                           (taps.inputs + 1) * to.row);
 }
 
 void winograd_conv(const Kernels& kernels, StageKind kind, const Grid& in, const Grid& out,
                    const ConvOperands& operands, WinogradScratch& scratch) {
   const bool strided = kind == StageKind::convolution;
-  const Grid& small = strided ? out : in;
-  const int64_t strip_tiles = small.width / 2, per_image = small.height / 2;
-  const int64_t all = operands.images * per_image;
-  const int64_t at_once = strips_at_once(strip_tiles, kConvTiles);
+  const Grids from_grid = strided ? Grids::large : Grids::small;
+  const Grids to_grid = strided ? Grids::small : Grids::large;
   const int64_t outputs = operands.out_vectors * kernels.lanes;
+  ConvOperands product = operands;
+  product.in = scratch.inputs.get();
+  product.images = 1;
+  product.bias = product.scale = product.shift = nullptr;
+  product.slope = 1;
 
-  for (int64_t first = 0; first < all; first += at_once) {
-    const Strips strips{first, std::min(at_once, all - first), per_image};
-    const int64_t tiles = strips.count * strip_tiles;
-    const TileStrip from = strip_of(in, kernels.lanes, strip_tiles, tiles);
-    for (int64_t i = 0; i < strips.count; ++i) {
-      const float* image = operands.in + strips.image(i) * operands.in_image + in.origin();
-      float* target = scratch.inputs.get() + i * strip_tiles * in.channels;
-      if (strided) {
-        kernels.winograd_large_inputs(from, image + 4 * strips.row(i) * in.row(), target);
-      } else {
-        // The window begins a pixel before the tile.
-        kernels.winograd_small_inputs(
-            from, image + (2 * strips.row(i) - 1) * in.row() - in.channels, target);
-      }
-    }
-
-    ConvPass pass;
-    pass.width = tiles;
-    pass.in_step = in.channels;
-    pass.out_step = outputs;
-    ConvOperands product = operands;
-    product.in = scratch.inputs.get();
-    product.images = 1;
-    product.bias = product.scale = product.shift = nullptr;
-    product.slope = 1;
-    for_each_product(kind, [&](int64_t index, const std::array<Term, 4>& terms, int count) {
-      pass.taps = count;
-      for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-        pass.tap_offset[i] = terms[i].tensor * from.tensor;
-        pass.tap_input[i] = terms[i].matrix * operands.in_channels;
-      }
-      product.out = scratch.products.get() + index * tiles * outputs;
-      kernels.conv(pass, product);
+  const auto run = [&](const Chunk& chunk) {
+    const Layout from(chunk, false), to(chunk, strided);
+    chunk.for_strips([&](int64_t i, int64_t tile, int64_t pixel) {
+      kernels.winograd_inputs(from.strip(i, tile, in, in.channels, kernels.lanes), from_grid,
+                              operands.in + (chunk.image + i) * operands.in_image +
+                                  window_of(in, from_grid, pixel, strided ? 0 : 1),
+                              scratch.inputs.get());
     });
-
-    TileStrip to = strip_of(out, kernels.lanes, strip_tiles, tiles);
-    to.vectors = operands.out_vectors;
-    to.tensor = tiles * outputs;
-    for (int64_t i = 0; i < strips.count; ++i) {
-      float* image = operands.out + strips.image(i) * operands.out_image + out.origin();
-      const float* source = scratch.products.get() + i * strip_tiles * outputs;
-      if (strided) {
-        kernels.winograd_small_outputs(to, source, operands, image + 2 * strips.row(i) * out.row());
-      } else {
-        kernels.winograd_large_outputs(to, source, operands, image + 4 * strips.row(i) * out.row());
-      }
-    }
-  }
+    multiply(kernels, chunk, from, to, strided, in.channels, outputs, product,
+             scratch.products.get());
+    chunk.for_strips([&](int64_t i, int64_t tile, int64_t pixel) {
+      kernels.winograd_outputs(to.strip(i, tile, out, outputs, kernels.lanes), to_grid,
+                               scratch.products.get(), operands,
+                               operands.out + (chunk.image + i) * operands.out_image +
+                                   window_of(out, to_grid, pixel, 0));
+    });
+  };
+  for_chunks(strided ? out : in, operands.images, in.channels + outputs, kConvNumbers, run);
 }
 
 void winograd_gradient(const Kernels& kernels, const Stage& stage, const float* x, const float* g,
-                       Begin begin, float* matrices, WinogradScratch& scratch) {
+                       int64_t images, Begin begin, float* taps, WinogradScratch& scratch) {
   const bool strided = stage.kind == StageKind::convolution;
   const Grid& in = stage.in;
   const Grid& delta = stage.delta;
   const Grid& small = strided ? delta : in;
-  const Tensors& inputs = strided ? kLarge : kSmallInputs;
-  const Tensors& gradients = strided ? kSmallGradients : kLarge;
-  const int64_t strip_tiles = small.width / 2, all = small.height / 2;
-  const int64_t at_once = strips_at_once(strip_tiles, kGradientTiles);
+  const Grids in_grid = strided ? Grids::large : Grids::small;
+  const Grids delta_grid = strided ? Grids::small : Grids::large;
 
-  for (int64_t first = 0; first < all; first += at_once) {
-    const int64_t count = std::min(at_once, all - first);
-    const int64_t tiles = count * strip_tiles;
-    const TileStrip from = strip_of(in, kernels.lanes, strip_tiles, tiles);
-    const TileStrip of = strip_of(delta, kernels.lanes, strip_tiles, tiles);
-    for (int64_t i = 0; i < count; ++i) {
-      const float* pixels = x + in.origin();
-      const float* slopes = g + delta.origin();
-      float* to = scratch.inputs.get() + i * strip_tiles * in.channels;
-      float* to_slopes = scratch.products.get() + i * strip_tiles * delta.channels;
-      const int64_t row = first + i;
-      if (strided) {
-        kernels.winograd_large_inputs(from, pixels + 4 * row * in.row(), to);
-        kernels.winograd_small_gradients(of, slopes + 2 * row * delta.row(), to_slopes);
-      } else {
-        kernels.winograd_small_inputs(from, pixels + (2 * row - 1) * in.row() - in.channels, to);
-        kernels.winograd_large_gradients(of, slopes + 4 * row * delta.row(), to_slopes);
+  const auto run = [&](const Chunk& chunk) {
+    const Layout layout(chunk, false);
+    chunk.for_strips([&](int64_t i, int64_t tile, int64_t pixel) {
+      kernels.winograd_gradients(
+          layout.strip(i, tile, delta, delta.channels, kernels.lanes), delta_grid,
+          g + (chunk.image + i) * delta.size() + window_of(delta, delta_grid, pixel, 0),
+          scratch.products.get());
+    });
+    for (int64_t channel = 0; channel < stage.in_channels; channel += kGradientInputs) {
+      const int64_t inputs = std::min(kGradientInputs, stage.in_channels - channel);
+      const int64_t stride = std::min(kGradientInputs, in.channels - channel);
+      chunk.for_strips([&](int64_t i, int64_t tile, int64_t pixel) {
+        kernels.winograd_inputs(layout.strip(i, tile, in, stride, kernels.lanes), in_grid,
+                                x + (chunk.image + i) * in.size() + channel +
+                                    window_of(in, in_grid, pixel, strided ? 0 : 1),
+                                scratch.inputs.get());
+      });
+      for (int64_t block = 0; 2 * block < stage.out_vectors; ++block) {
+        const Block of = block_of(kernels, 9 * stage.in_channels, stage.out_vectors, block);
+        GradientPass pass;
+        pass.x_step = stride;
+        pass.g_step = delta.channels;
+        for_matrices([&](int my, int mx) {
+          pass.width = layout.count(my, mx);
+          kernels.weight_gradient(pass, scratch.inputs.get() + layout.begin(my, mx) * stride,
+                                  scratch.products.get() + layout.begin(my, mx) * delta.channels +
+                                      2 * block * kernels.lanes,
+                                  inputs, of.row / kernels.lanes, scratch.matrices.get(),
+                                  winograd_inputs(inputs), matrix_input(my, mx, inputs),
+                                  Begin::from_zero);
+        });
+        kernels.winograd_taps(scratch.matrices.get(), (inputs + 1) * of.row, inputs * of.row,
+                              tap_pointers(stage.kind, taps + of.first + channel * of.row,
+                                           stage.in_channels * of.row),
+                              begin);
       }
     }
-
-    GradientPass pass;
-    pass.width = tiles;
-    pass.x_step = in.channels;
-    pass.g_step = delta.channels;
-    const Begin from_here = first == 0 ? begin : Begin::from_output;
-    // Adds the sum over tiles, and over two pixels where there are two, to a matrix.
-    const auto add = [&](int64_t matrix, int64_t rows, std::array<int64_t, 2> xs,
-                         std::array<int64_t, 2> gs, Begin begin_matrix) {
-      pass.rows = rows;
-      pass.x_offset[0] = xs[0] * from.tensor;
-      pass.x_row = (xs[1] - xs[0]) * from.tensor;
-      pass.g_offset[0] = gs[0] * of.tensor;
-      pass.g_row = (gs[1] - gs[0]) * of.tensor;
-      kernels.weight_gradient(pass, scratch.inputs.get(), scratch.products.get(), stage.in_channels,
-                              stage.out_vectors, matrices, kWinogradMatrices * stage.in_channels,
-                              matrix * stage.in_channels, begin_matrix);
-    };
-    for (int64_t i = 0; i < 9; ++i) add(i, 1, {i, i}, {i, i}, from_here);
-    for (int64_t i = 0; i < 3; ++i) {
-      add(kOddColumn + i, 2, {inputs.odd_column(i, 0), inputs.odd_column(i, 1)},
-          {gradients.odd_column(i, 0), gradients.odd_column(i, 1)}, from_here);
-      add(kOddRow + i, 2, {inputs.odd_row(i, 0), inputs.odd_row(i, 1)},
-          {gradients.odd_row(i, 0), gradients.odd_row(i, 1)}, from_here);
-    }
-    for (int64_t row = 0; row < 2; ++row) {
-      add(kOddBoth, 2, {inputs.odd_both(row, 0), inputs.odd_both(row, 1)},
-          {gradients.odd_both(row, 0), gradients.odd_both(row, 1)},
-          row == 0 ? from_here : Begin::from_output);
-    }
-  }
+    begin = Begin::from_output;
+  };
+  for_chunks(small, images, kGradientInputs + delta.channels, kGradientNumbers, run);
 }
 
 }  // namespace oddity::cpu

@@ -1,20 +1,24 @@
-// Winograd's minimal filtering F(2×2, 2×2) for the stride-2 convolutions of both kinds and their
-// gradients (Winograd, "Arithmetic complexity of computations", 1980; Lavin and Gray, "Fast
-// algorithms for convolutional neural networks", CVPR 2016, section 4.1).
+// Winograd's minimal filtering for the stride-2 convolutions of both kinds and their gradients
+// (Winograd, "Arithmetic complexity of computations", 1980; Lavin and Gray, "Fast algorithms for
+// convolutional neural networks", CVPR 2016, section 4.1).
 //
-// Between a small grid and a large one, of twice its extents, a 3×3 window is four windows of 2×2,
-// 2×1, 1×2 and 1×1 taps, one a parity of the large grid's rows and columns. Two neighbouring
-// results of two taps take three products instead of four,
-//   m0 = (d0 − d1) · a,  m1 = d1 · (a + b),  m2 = (d2 − d1) · b,
-//   y0 = d0 · a + d1 · b = m0 + m1,  y1 = d1 · a + d2 · b = m1 + m2,
-// and so do two gradients: with n0 = (d0 − d1) · g0, n1 = d1 · (g0 + g1), n2 = (d2 − d1) · g1, that
-// of a is n0 + n1 and that of b n1 + n2. In both directions of the plane: a tile of 2×2 pixels of
-// the small grid takes 9 + 6 + 6 + 4 = 25 products where taps take 36. All transforms are sums and
-// differences of two numbers, so that rounding errors stay those of the sums over channels.
+// Between a small grid and a large one, of twice its extents, the even rows and columns of the
+// large one meet two of the three taps, a and b, the odd ones the third. In one direction, n
+// neighbouring results of two taps, y_i = a · e_i + b · e_(i+1), take n + 1 products instead of 2n:
+//   n = 2:  A = (e0 − e1) · a,  S = e1 · (a + b),  B = (e2 − e1) · b,
+//           y0 = A + S,  y1 = S + B;
+//   n = 3:  A = (e0 − e2) · a,  S = ½(e1 + e2) · (a + b),  D = ½(e2 − e1) · (a − b),
+//           B = (e3 − e1) · b,  y0 = A + S + D,  y1 = S − D,  y2 = S + D + B.
+// So do the gradients of a and b, the sums and differences of gradients taking the place of those
+// of taps. The odd tap's n products are what they were. A line of any length from two on is cut
+// into tiles of three and two pixels of the small grid, threes first; in both directions of the
+// plane a tile of n × m takes (2n + 1)(2m + 1) products where taps take 9nm: 49 for 81, 25 for 36.
 //
-// Products are numbered 3a + b for the 2×2 taps, then the others by parity (odd column, odd row,
-// both), index among two pixels and index of the product; matrices of weights as products, but that
-// pixels share them: 16. The inputs of the small grid serve all four parities: 16 tensors.
+// Numbers of a tile come in seven kinds a direction: A, S, B, D (tiles of three only), and the odd
+// pixels: the first, the last and the middle one (tiles of three only). Those of a pair of kinds
+// form a tensor [tile][channels]; each pair has one of 5 × 5 matrices of weights, those of a, a +
+// b, b, a − b and the odd tap. Transforms add at most three numbers at a time, so that rounding
+// errors stay those of the sums over channels.
 #pragma once
 
 #include "engine/cpu/buffer.h"
@@ -27,6 +31,7 @@ struct WinogradScratch {
   WinogradScratch() = default;
   explicit WinogradScratch(const Plan& plan);
   Buffer inputs, products;
+  Buffer matrices;  // gradients of a few inputs' matrices
 };
 
 /// Which weights: those of the way forward, or the turned ones that gradients flow back through.
@@ -43,17 +48,14 @@ std::vector<WinogradTask> winograd_tasks(const Plan& plan, Direction direction);
 /// weights, to matrices, packed like weights of 16 taps, at the stage's place in `matrices`.
 void winograd_weights(const Plan& plan, const Kernels& kernels, Direction direction,
                       const WinogradTask& task, const float* weights, float* matrices);
-/// Gradients of a stage's matrices to gradients of its taps.
-void winograd_taps(const Kernels& kernels, const Stage& stage, const float* matrices, float* taps);
-
 /// The convolution from the large grid to the small one, or transposed from the small one to the
 /// large one, of `operands`, whose weights are matrices.
 void winograd_conv(const Kernels& kernels, StageKind kind, const Grid& in, const Grid& out,
                    const ConvOperands& operands, WinogradScratch& scratch);
 
-/// The gradient of the stage's matrices over one image: input x, gradient g of the output before
+/// The gradient of the stage's taps over some images: inputs x, gradients g of the outputs before
 /// LeakyReLU.
 void winograd_gradient(const Kernels& kernels, const Stage& stage, const float* x, const float* g,
-                       Begin begin, float* matrices, WinogradScratch& scratch);
+                       int64_t images, Begin begin, float* taps, WinogradScratch& scratch);
 
 }  // namespace oddity::cpu
