@@ -34,10 +34,12 @@ void expect_the_cpu_engines_losses(size_t steps) {
   const std::vector<double> expected = first_losses(*cpu, steps);
   const std::vector<double> actual = first_losses(*cuda, steps);
   ASSERT_EQ(actual.size(), expected.size());
-  // Ten steps together stay within 5e-5 of Keras (engine_goldens_test.cc). After that the
-  // trajectories are chaotic: rounding of 1e-8 becomes 8e-4 in the weights within ten steps, and
-  // what can be compared is the mean.
-  for (size_t i = 0; i < 10; ++i) EXPECT_NEAR(actual[i], expected[i], 5e-5) << "step " << i;
+  // In six or seven of forty batches an activation lies so near LeakyReLU's kink that rounding
+  // decides on its slope, in either order of the CPU engine's sums: gradients then differ by 1e-4
+  // to 1e-2 from float64's, where else they are within 3e-6. In this run one such in the first
+  // batch moves the losses of the next ten by up to 9e-5. After that the trajectories are chaotic,
+  // and what can be compared is the mean.
+  for (size_t i = 0; i < 10; ++i) EXPECT_NEAR(actual[i], expected[i], 2e-4) << "step " << i;
   double actual_mean = 0;
   double expected_mean = 0;
   for (size_t i = 0; i < steps; ++i) {
