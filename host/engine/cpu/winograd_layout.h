@@ -111,7 +111,7 @@ class Layout {
     for (int ky = 0; ky < Kind::count; ++ky) {
       const int64_t row = image * chunk_.rows.count(ky) + tile;
       for (int kx = 0; kx < Kind::count; ++kx) {
-        strip.tensor[static_cast<size_t>(Kind::count * ky + kx)] =
+        strip.tensor[static_cast<size_t>(ky) * Kind::count + static_cast<size_t>(kx)] =
             (first(ky, kx) + row * chunk_.columns.count(kx)) * channels;
       }
     }
