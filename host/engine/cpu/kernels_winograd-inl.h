@@ -7,6 +7,8 @@
 #define ODDITY_KERNELS_WINOGRAD_INL_H_
 #endif
 
+#include <type_traits>
+
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -153,7 +155,7 @@ HWY_INLINE void results(Product&& product, Vec (&y)[3]) {
   }
 }
 
-/// Even result or odd product i of a tile of N.
+/// The kind of odd pixel i of a tile of n.
 constexpr int odd_kind(int n, int i) {
   return i == 0 ? Kind::first : i == n - 1 ? Kind::last : Kind::middle;
 }
