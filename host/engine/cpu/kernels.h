@@ -83,6 +83,9 @@ struct TileStrip {
   std::array<int64_t, Kind::count * Kind::count> tensor{};
 };
 
+/// Positions summed in float32 before a sum goes on in float64.
+inline constexpr int64_t kFloatPositions = 1024;
+
 /// What a sum over images begins with.
 enum class Begin { from_zero, from_output };
 
@@ -128,7 +131,7 @@ struct Kernels {
                                    float scale, float* dlogits, int64_t out_row);
 
   /// sum[c] = Σ a, squares[c] = Σ a² over n positions of `vectors` vectors, about a pivot in
-  /// float32 over at most 1024 positions, between those in float64.
+  /// float32 over kFloatPositions, between those in float64.
   void (*channel_sums)(const float* a, int64_t n, int64_t vectors, double* sum, double* squares);
 
   /// sum[c] = Σ dy, products[c] = Σ dy · (a − mean).

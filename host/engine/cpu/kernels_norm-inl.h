@@ -11,9 +11,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace oddity::cpu::HWY_NAMESPACE {
 
-// Positions summed in float32 before a sum goes on in float64.
-constexpr int64_t kFloatPositions = 1024;
-
 /// Calls add(position index) for positions [begin, end), four interleaved accumulators each.
 /// `term(i, k)` adds position i to accumulator k.
 template <typename Term>

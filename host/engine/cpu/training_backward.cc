@@ -76,6 +76,7 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
 
   for (int64_t first = block.begin; first < block.end; first += stage.group) {
     const int64_t count = std::min(stage.group, block.end - first);
+    const Begin begin = first == block.begin ? Begin::from_zero : Begin::from_output;
     const float* in = stage_input(index, first, count, scratch);
     float* delta = scratch.delta[index].get();
     for (int64_t i = 0; i < count; ++i) {
@@ -88,14 +89,13 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
         kernels_.weight_gradient(stage.weight_gradient, in + i * stage.in.size(),
                                  delta + i * delta_size, stage.in_channels, stage.out_vectors,
                                  gradient + stage.kernel, 9 * stage.in_channels, 0,
-                                 first + i == block.begin ? Begin::from_zero : Begin::from_output);
+                                 i == 0 ? begin : Begin::from_output);
       }
     }
     if (index == 0) continue;
     if (stage.winograd) {
-      winograd_gradient(kernels_, stage, in, delta, count,
-                        first == block.begin ? Begin::from_zero : Begin::from_output,
-                        gradient + stage.kernel, scratch.winograd);
+      winograd_gradient(kernels_, stage, in, delta, count, begin, gradient + stage.kernel,
+                        scratch.winograd);
     }
 
     ConvOperands back;

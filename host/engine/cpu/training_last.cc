@@ -79,7 +79,6 @@ void Training::add_window_sums(const float* inside, Scratch& scratch) const {
 /// Adds to scratch.window_products, packed as the last layer's weights, Σ logits' gradient that the
 /// tap sees · (a − mean).
 void Training::add_window_products(int64_t image, Scratch& scratch) const {
-  constexpr int64_t kFloatPositions = 1024;  // summed in float32 before a sum goes on in float64
   const size_t index = plan_.stages.size() - 1;
   const Grid& in = plan_.stages[index].out;
   const Grid& delta = plan_.last_delta;

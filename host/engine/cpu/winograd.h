@@ -45,9 +45,10 @@ struct WinogradTask {
 std::vector<WinogradTask> winograd_tasks(const Plan& plan, Direction direction);
 
 /// Transforms the taps of a block of `weights`, which are the flat parameters or the turned
-/// weights, to matrices, packed like weights of 16 taps, at the stage's place in `matrices`.
+/// weights, to matrices, packed as winograd_inputs() says, at the stage's place in `matrices`.
 void winograd_weights(const Plan& plan, const Kernels& kernels, Direction direction,
                       const WinogradTask& task, const float* weights, float* matrices);
+
 /// The convolution from the large grid to the small one, or transposed from the small one to the
 /// large one, of `operands`, whose weights are matrices.
 void winograd_conv(const Kernels& kernels, StageKind kind, const Grid& in, const Grid& out,

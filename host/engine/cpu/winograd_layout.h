@@ -78,7 +78,11 @@ struct Line {
 class Layout {
  public:
   Layout(const Chunk& chunk, bool sums)
-      : chunk_(chunk), rows_(chunk.rows, sums), columns_(chunk.columns, sums) {}
+      : chunk_(chunk), rows_(chunk.rows, sums), columns_(chunk.columns, sums) {
+    for (int ky = 0; ky < Kind::count; ++ky) {
+      for (int kx = 0; kx < Kind::count; ++kx) first_[index(ky, kx)] = begin_of(ky, kx);
+    }
+  }
 
   int64_t total() const { return chunk_.images * rows_.total * columns_.total; }
   int64_t begin(int my, int mx) const {
@@ -89,13 +93,7 @@ class Layout {
     return chunk_.images * rows_.size[static_cast<size_t>(my)] *
            columns_.size[static_cast<size_t>(mx)];
   }
-  int64_t first(int ky, int kx) const {
-    const int my = matrix_of(ky), mx = matrix_of(kx);
-    const auto y = static_cast<size_t>(ky), x = static_cast<size_t>(kx);
-    return begin(my, mx) +
-           chunk_.images * (rows_.inside[y] * columns_.size[static_cast<size_t>(mx)] +
-                            rows_.count[y] * columns_.inside[x]);
-  }
+  int64_t first(int ky, int kx) const { return first_[index(ky, kx)]; }
 
   /// Row `tile` of tiles of an image of the chunk, in a grid whose channels are `channels` floats
   /// in the tensors.
@@ -111,16 +109,27 @@ class Layout {
     for (int ky = 0; ky < Kind::count; ++ky) {
       const int64_t row = image * chunk_.rows.count(ky) + tile;
       for (int kx = 0; kx < Kind::count; ++kx) {
-        strip.tensor[static_cast<size_t>(ky) * Kind::count + static_cast<size_t>(kx)] =
-            (first(ky, kx) + row * chunk_.columns.count(kx)) * channels;
+        strip.tensor[index(ky, kx)] = (first(ky, kx) + row * chunk_.columns.count(kx)) * channels;
       }
     }
     return strip;
   }
 
  private:
+  static size_t index(int ky, int kx) {
+    return static_cast<size_t>(ky) * Kind::count + static_cast<size_t>(kx);
+  }
+  int64_t begin_of(int ky, int kx) const {
+    const int my = matrix_of(ky), mx = matrix_of(kx);
+    const auto y = static_cast<size_t>(ky), x = static_cast<size_t>(kx);
+    return begin(my, mx) +
+           chunk_.images * (rows_.inside[y] * columns_.size[static_cast<size_t>(mx)] +
+                            rows_.count[y] * columns_.inside[x]);
+  }
+
   const Chunk& chunk_;
   Line rows_, columns_;
+  std::array<int64_t, Kind::count * Kind::count> first_;  // asked for by every strip
 };
 
 /// Calls f(my, mx) for every matrix of weights.
@@ -138,8 +147,8 @@ void for_chunks(const Grid& small, int64_t images, int64_t numbers, int64_t most
   const Tiling rows = Tiling::of(small.height), columns = Tiling::of(small.width);
   const Chunk one{0, 1, 0, rows, columns};
   const int64_t image_numbers = Layout(one, false).total() * numbers;
-  const int64_t at_once = std::clamp<int64_t>(most / image_numbers, 1, images);
   if (image_numbers <= most) {
+    const int64_t at_once = std::min(most / image_numbers, images);
     for (int64_t i = 0; i < images; i += at_once) {
       f(Chunk{i, std::min(at_once, images - i), 0, rows, columns});
     }
