@@ -1,5 +1,5 @@
 // The CPU engine's side of bench_cpu.py: one job, measured for as long as it is told to.
-//   bench_cpu train|trim|score THREADS [WIDTHxHEIGHTxDEPTH FILTERS,… [best|avx2|baseline]]
+//   bench_cpu train|trim|score THREADS [WIDTHxHEIGHTxDEPTH FILTERS,… [best|half|avx2|baseline]]
 //   bench_cpu peak THREADS
 // In a folder that holds share/oddity/mnist. Prints "ready"; then, for each number of seconds read
 // from standard input, works that long and prints one JSON object: the median seconds of an image
@@ -112,6 +112,7 @@ Options parse(int argc, char** argv) {
   }
   if (arguments.size() == 5) {
     options.simd = arguments[4] == "avx2"       ? cpu::Simd::avx2
+                   : arguments[4] == "half"     ? cpu::Simd::half
                    : arguments[4] == "baseline" ? cpu::Simd::baseline
                                                 : cpu::Simd::best;
   }

@@ -9,13 +9,14 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "engine/cpu/kernels.h"
+#include "engine/instruction_sets.h"
 
 namespace oddity::cpu {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-class CpuKernelsTest : public testing::TestWithParam<Simd> {
+class CpuKernelsTest : public testing::TestWithParam<test::InstructionSet> {
  protected:
   std::vector<float> random(int64_t count) {
     std::vector<float> values(static_cast<size_t>(count));
@@ -37,7 +38,7 @@ class CpuKernelsTest : public testing::TestWithParam<Simd> {
                                        first * lanes)];
   }
 
-  const Kernels* k_ = &kernels(GetParam());
+  const Kernels* k_ = &kernels(GetParam().simd);
   Philox random_{2026, 11};
 };
 
@@ -395,24 +396,9 @@ TEST_P(CpuKernelsTest, AdamAddsThePartsInOrder) {
   }
 }
 
-/// What this machine has; a set it lacks cannot be tested on it.
-std::vector<Simd> available() {
-  std::vector<Simd> sets;
-  for (const Simd simd : {Simd::best, Simd::avx2, Simd::baseline}) {
-    try {
-      kernels(simd);
-      sets.push_back(simd);
-    } catch (const DeviceError&) {
-    }
-  }
-  return sets;
-}
-
-std::string name_of(const testing::TestParamInfo<Simd>& simd) {
-  return simd.param == Simd::best ? "Best" : simd.param == Simd::avx2 ? "Avx2" : "Baseline";
-}
-
-INSTANTIATE_TEST_SUITE_P(InstructionSets, CpuKernelsTest, testing::ValuesIn(available()), name_of);
+INSTANTIATE_TEST_SUITE_P(InstructionSets, CpuKernelsTest,
+                         testing::ValuesIn(test::instruction_sets()),
+                         [](const auto& set) { return set.param.name; });
 
 }  // namespace
 }  // namespace oddity::cpu

@@ -3,11 +3,11 @@
 
 #include <cmath>
 
-#include "core/error.h"
 #include "core/random.h"
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/plan.h"
 #include "engine/cpu/winograd.h"
+#include "engine/instruction_sets.h"
 #include "model/architecture.h"
 
 namespace oddity::cpu {
@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kSeed = 2026;
 
 struct Case {
-  Simd simd;
+  test::InstructionSet set;
   Architecture architecture;
 };
 
@@ -28,13 +28,8 @@ std::vector<Case> cases() {
       conv_autoencoder(24, 16, 3, {33, 48}, 5), conv_autoencoder(16, 120, 1, {40, 35}, 2),
       conv_autoencoder(12, 20, 1, {32, 40})};
   std::vector<Case> all;
-  for (const Simd simd : {Simd::best, Simd::avx2, Simd::baseline}) {
-    try {
-      kernels(simd);
-    } catch (const DeviceError&) {
-      continue;  // this machine lacks it
-    }
-    for (const Architecture& architecture : architectures) all.push_back({simd, architecture});
+  for (const test::InstructionSet& set : test::instruction_sets()) {
+    for (const Architecture& architecture : architectures) all.push_back({set, architecture});
   }
   return all;
 }
@@ -126,7 +121,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
     }
   }
 
-  const Kernels& kernels_ = kernels(GetParam().simd);
+  const Kernels& kernels_ = kernels(GetParam().set.simd);
   Philox random_{kSeed, 3};
 };
 
@@ -168,10 +163,7 @@ TEST_P(WinogradTest, GradientsAreThoseOfTaps) {
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
-  const char* const simd = info.param.simd == Simd::best   ? "best"
-                           : info.param.simd == Simd::avx2 ? "avx2"
-                                                           : "baseline";
-  return std::string(simd) + std::to_string(info.index % 5);
+  return info.param.set.name + std::to_string(info.index % 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, WinogradTest, testing::ValuesIn(cases()), name_of);

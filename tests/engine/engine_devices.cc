@@ -1,26 +1,14 @@
 // The engines that these tests can have here: the CPU engine, on every instruction set.
-#include <utility>
-
-#include "core/error.h"
 #include "engine/cpu/cpu_engine.h"
 #include "engine/engine_test.h"
+#include "engine/instruction_sets.h"
 
 namespace oddity::test {
 namespace {
 
 // The CPU engine takes the best instruction set by itself; the others must be as right.
-constexpr std::pair<const char*, cpu::Simd> kInstructionSets[] = {
-    {"cpu_avx2", cpu::Simd::avx2},
-    {"cpu_baseline", cpu::Simd::baseline},
-};
-
-bool has(cpu::Simd simd) {
-  try {
-    cpu::kernels(simd);
-    return true;
-  } catch (const DeviceError&) {
-    return false;
-  }
+std::string engine_name(const InstructionSet& set) {
+  return set.simd == cpu::Simd::best ? "cpu" : "cpu_" + set.name;
 }
 
 }  // namespace
@@ -28,16 +16,16 @@ bool has(cpu::Simd simd) {
 std::vector<std::string> device_names() { return {"cpu"}; }
 
 std::vector<std::string> engine_names() {
-  std::vector<std::string> names = device_names();
-  for (const auto& [name, simd] : kInstructionSets) {
-    if (has(simd)) names.push_back(name);
-  }
+  std::vector<std::string> names;
+  for (const InstructionSet& set : instruction_sets()) names.push_back(engine_name(set));
   return names;
 }
 
 std::unique_ptr<Engine> EngineTest::engine(const EngineOptions& options) {
-  for (const auto& [name, simd] : kInstructionSets) {
-    if (GetParam() == name) return cpu::make_cpu_engine(options, simd);
+  for (const InstructionSet& set : instruction_sets()) {
+    if (set.simd != cpu::Simd::best && GetParam() == engine_name(set)) {
+      return cpu::make_cpu_engine(options, set.simd);
+    }
   }
   return make_engine(GetParam(), options);
 }

@@ -181,8 +181,9 @@ constexpr int64_t blurred_error_pitch(int64_t width, int64_t depth) {
   return width * depth + 2 * depth + 16;
 }
 
-/// The instruction sets that can be asked for; best: what this machine has.
-enum class Simd { best, avx2, baseline };
+/// The instruction sets that can be asked for; best: what this machine has; half: AVX-512 in
+/// vectors of eight.
+enum class Simd { best, half, avx2, baseline };
 
 /// Throws DeviceError where this machine lacks it.
 const Kernels& kernels(Simd simd);

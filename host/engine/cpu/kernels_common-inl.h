@@ -1,4 +1,4 @@
-// What the loops of every instruction set share. Included once for each (kernels.cc).
+// What the loops of every instruction set share. Included once for each (kernels_table-inl.h).
 #if defined(ODDITY_KERNELS_COMMON_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ODDITY_KERNELS_COMMON_INL_H_
 #undef ODDITY_KERNELS_COMMON_INL_H_
@@ -23,10 +23,10 @@
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using Tag = hn::CappedTag<float, 16>;
+using Tag = hn::CappedTag<float, ODDITY_LANES>;
 using Vec = hn::Vec<Tag>;
 
 constexpr int64_t kRegisters = ODDITY_REGISTERS;
@@ -54,6 +54,6 @@ HWY_INLINE void store_some(Vec v, float* p, int64_t count) {
 }
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(Tag(), v)); }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -1,4 +1,4 @@
-// The convolution micro-kernel. Included once for each instruction set (kernels.cc).
+// The convolution micro-kernel. Included once for each instruction set (kernels_table-inl.h).
 #if defined(ODDITY_KERNELS_CONV_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ODDITY_KERNELS_CONV_INL_H_
 #undef ODDITY_KERNELS_CONV_INL_H_
@@ -9,7 +9,7 @@
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 // A tile is two segments of N neighbouring positions, a and b, times V vectors of output channels:
 // its 2·N·V sums stay in registers over the whole window (28 of 32 registers for N = 7, V = 2).
@@ -154,6 +154,6 @@ void conv(const ConvPass& pass, const ConvOperands& o) {
   }
 }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

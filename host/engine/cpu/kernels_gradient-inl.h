@@ -1,4 +1,4 @@
-// Weight gradients. Included once for each instruction set (kernels.cc).
+// Weight gradients. Included once for each instruction set (kernels_table-inl.h).
 #if defined(ODDITY_KERNELS_GRADIENT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ODDITY_KERNELS_GRADIENT_INL_H_
 #undef ODDITY_KERNELS_GRADIENT_INL_H_
@@ -9,7 +9,7 @@
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 // I inputs times V vectors of outputs stay in registers over all positions.
 constexpr int64_t kMaxInputs = kRegisters == 32 ? 8 : 4;
@@ -215,6 +215,6 @@ void adam(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts
   }
 }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

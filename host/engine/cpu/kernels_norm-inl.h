@@ -1,4 +1,4 @@
-// Batch normalisation. Included once for each instruction set (kernels.cc).
+// Batch normalisation. Included once for each instruction set (kernels_table-inl.h).
 #if defined(ODDITY_KERNELS_NORM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ODDITY_KERNELS_NORM_INL_H_
 #undef ODDITY_KERNELS_NORM_INL_H_
@@ -9,7 +9,7 @@
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 /// Calls add(position index) for positions [begin, end), four interleaved accumulators each.
 /// `term(i, k)` adds position i to accumulator k.
@@ -129,6 +129,6 @@ void batch_norm_gradient(const Pixels& out_pixels, const float* dy, const float*
   }
 }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -11,7 +11,7 @@
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 /// The sums of the lanes of a, b, c and d, to out[0…3].
 HWY_INLINE void store_four_sums(Vec a, Vec b, Vec c, Vec d, float* out) {
@@ -174,6 +174,6 @@ float reconstruction_gradient(const float* logits, const float* x, int64_t rows,
   return static_cast<float>(total / n);
 }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

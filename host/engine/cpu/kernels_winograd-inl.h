@@ -12,7 +12,7 @@
 #include "engine/cpu/kernels_common-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace oddity::cpu::HWY_NAMESPACE {
+namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE {
 
 /// Whether a tile of N pixels has that kind.
 constexpr bool has(int n, int kind) {
@@ -290,6 +290,6 @@ void winograd_taps(const float* in, int64_t stride, int64_t n, const std::array<
   }
 }
 
-}  // namespace oddity::cpu::HWY_NAMESPACE
+}  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif
