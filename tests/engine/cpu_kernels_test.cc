@@ -200,6 +200,27 @@ TEST_P(CpuKernelsTest, WindowGradientIsAWeightGradientOfNineTaps) {
   }
 }
 
+TEST_P(CpuKernelsTest, TransposeWritesItsNumbersAndNothingElse) {
+  for (const int64_t rows : {1, 3, 4, 7, 16}) {
+    for (const int64_t columns : {1, 2, 4, 9, 32}) {
+      const int64_t in_row = columns + 3, out_row = rows + 5;
+      const std::vector<float> in = random(rows * in_row);
+      std::vector<float> out(static_cast<size_t>(columns * out_row), kNan);
+      k_->transpose(in.data(), in_row, rows, columns, out.data(), out_row);
+      for (int64_t c = 0; c < columns; ++c) {
+        for (int64_t r = 0; r < out_row; ++r) {
+          const float value = out[static_cast<size_t>(c * out_row + r)];
+          if (r < rows) {
+            ASSERT_EQ(value, in[static_cast<size_t>(r * in_row + c)]);
+          } else {
+            ASSERT_TRUE(std::isnan(value));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(CpuKernelsTest, ConvToPixelsIsTheTransposedConvolution) {
   for (const int64_t depth : {1, 2, 3}) {
     for (const int64_t width : {2, 3, 4, 6, 9}) {

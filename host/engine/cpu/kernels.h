@@ -151,6 +151,10 @@ struct Kernels {
                               const BatchNormGradient& coefficients, float slope, float* out,
                               float* dbias);
 
+  /// out[c · out_row + r] = in[r · in_row + c] for r < rows, c < columns.
+  void (*transpose)(const float* in, int64_t in_row, int64_t rows, int64_t columns, float* out,
+                    int64_t out_row);
+
   /// sum[i] += Σ rows[n][i]: `count` rows, `stride` floats apart.
   void (*add_rows)(const float* rows, int64_t count, int64_t stride, int64_t vectors, float* sum);
 

@@ -104,7 +104,10 @@ ConvTile conv_tile_of(int64_t segment) {
 inline int64_t segment_length(int64_t width, int64_t rows) {
   int64_t best = 1;
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (int64_t n = 1; n <= std::min(kMaxSegment, width); ++n) {
+  // Unrolled, so that the divisors are constants.
+  ODDITY_UNROLL
+  for (int64_t n = 1; n <= kMaxSegment; ++n) {
+    if (n > width) break;
     const int64_t tiles = (rows * ((width + n - 1) / n) + 1) / 2;
     const int64_t cost = tiles * (4 * n + 2);
     if (cost <= least) {

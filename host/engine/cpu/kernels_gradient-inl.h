@@ -183,6 +183,32 @@ void window_gradient(const GradientPass& pass, int64_t window_row, const float* 
   }
 }
 
+/// The squares of four by four in the lanes of 128-bit vectors, which every instruction set has.
+void transpose(const float* in, int64_t in_row, int64_t rows, int64_t columns, float* out,
+               int64_t out_row) {
+  const hn::FixedTag<float, 4> tag;
+  const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+  for (int64_t r = 0; r < whole_rows; r += 4) {
+    for (int64_t c = 0; c < whole_columns; c += 4) {
+      const float* const from = in + r * in_row + c;
+      const auto a = hn::LoadU(tag, from), b = hn::LoadU(tag, from + in_row);
+      const auto d = hn::LoadU(tag, from + 2 * in_row), e = hn::LoadU(tag, from + 3 * in_row);
+      const auto ad_low = hn::InterleaveLower(tag, a, d), ad_high = hn::InterleaveUpper(tag, a, d);
+      const auto be_low = hn::InterleaveLower(tag, b, e), be_high = hn::InterleaveUpper(tag, b, e);
+      float* const to = out + c * out_row + r;
+      hn::StoreU(hn::InterleaveLower(tag, ad_low, be_low), tag, to);
+      hn::StoreU(hn::InterleaveUpper(tag, ad_low, be_low), tag, to + out_row);
+      hn::StoreU(hn::InterleaveLower(tag, ad_high, be_high), tag, to + 2 * out_row);
+      hn::StoreU(hn::InterleaveUpper(tag, ad_high, be_high), tag, to + 3 * out_row);
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c) {
+      out[c * out_row + r] = in[r * in_row + c];
+    }
+  }
+}
+
 void add_rows(const float* rows, int64_t count, int64_t stride, int64_t vectors, float* sum) {
   for (int64_t v = 0; v < vectors; ++v) {
     Vec total = load(sum + v * kLanes);

@@ -32,6 +32,7 @@ const Kernels& table() {
       .gradient_sums = gradient_sums,
       .affine = affine,
       .batch_norm_gradient = batch_norm_gradient,
+      .transpose = transpose,
       .add_rows = add_rows,
       .winograd_inputs = winograd_inputs,
       .winograd_gradients = winograd_gradients,

@@ -121,40 +121,40 @@ void unpack(const Plan& plan, const float* parameters, const float* moving, Weig
 namespace {
 
 /// to[to_first + c][r] = from[from_first + r][c] for r < rows and c < columns, both packed.
-void turn(const float* from, const Packed& from_packed, int64_t from_first, int64_t rows, float* to,
-          const Packed& to_packed, int64_t to_first, int64_t columns) {
-  for (int64_t c = 0; c < columns; c += 2 * from_packed.lanes) {
-    const int64_t block_columns = std::min(2 * from_packed.lanes, columns - c);
+void turn(const Kernels& kernels, const float* from, const Packed& from_packed, int64_t from_first,
+          int64_t rows, float* to, const Packed& to_packed, int64_t to_first, int64_t columns) {
+  const int64_t block = 2 * kernels.lanes;
+  for (int64_t c = 0; c < columns; c += block) {
     const int64_t from_row = from_packed(1, c) - from_packed(0, c);
-    const float* source = from + from_packed(from_first, c);
-    for (int64_t r = 0; r < rows; ++r, source += from_row) {
+    for (int64_t r = 0; r < rows; r += block) {
       const int64_t to_row = to_packed(1, r) - to_packed(0, r);
-      float* target = to + to_packed(to_first + c, r);
-      for (int64_t i = 0; i < block_columns; ++i) target[i * to_row] = source[i];
+      kernels.transpose(from + from_packed(from_first + r, c), from_row, std::min(block, rows - r),
+                        std::min(block, columns - c), to + to_packed(to_first + c, r), to_row);
     }
   }
 }
 
-void turn_kernel(const Plan& plan, const Stage& stage, const float* parameters, int64_t tap,
-                 float* turned) {
+void turn_kernel(const Plan& plan, const Kernels& kernels, const Stage& stage,
+                 const float* parameters, int64_t tap, float* turned) {
   const Packed from{plan.lanes, stage.out_vectors, 9 * stage.in_channels};
   const Packed to{plan.lanes, stage.data_gradient_vectors, 9 * stage.out_channels};
-  turn(parameters + stage.kernel, from, tap_index(stage.kind, tap / 3, tap % 3) * stage.in_channels,
-       stage.in_channels, turned + stage.turned, to,
+  turn(kernels, parameters + stage.kernel, from,
+       tap_index(stage.kind, tap / 3, tap % 3) * stage.in_channels, stage.in_channels,
+       turned + stage.turned, to,
        tap_index(stage.turned_kind(), tap / 3, tap % 3) * stage.out_channels, stage.out_channels);
 }
 
-void turn_dense(const Plan& plan, const float* parameters, float* turned) {
+void turn_dense(const Plan& plan, const Kernels& kernels, const float* parameters, float* turned) {
   const int64_t latent = plan.architecture.latent_dim;
   const int64_t channels = plan.encoded.channels;
   const Packed project{plan.lanes, plan.latent_vectors, plan.features};
   const Packed expand{plan.lanes, channels / plan.lanes, latent};
   for (int64_t pixel = 0; pixel < plan.encoded.pixels(); ++pixel) {
     const int64_t block = pixel * latent * channels;
-    turn(parameters + plan.dense1, project, pixel * channels, channels,
+    turn(kernels, parameters + plan.dense1, project, pixel * channels, channels,
          turned + plan.turned_dense1 + block, expand, 0, latent);
-    turn(parameters + plan.dense2 + block, expand, 0, latent, turned + plan.turned_dense2, project,
-         pixel * channels, channels);
+    turn(kernels, parameters + plan.dense2 + block, expand, 0, latent, turned + plan.turned_dense2,
+         project, pixel * channels, channels);
   }
 }
 
@@ -162,12 +162,13 @@ void turn_dense(const Plan& plan, const float* parameters, float* turned) {
 
 size_t turn_tasks(const Plan& plan) { return 9 * (plan.stages.size() - 1) + 1; }
 
-void turn_weights(const Plan& plan, const float* parameters, size_t task, float* turned) {
+void turn_weights(const Plan& plan, const Kernels& kernels, const float* parameters, size_t task,
+                  float* turned) {
   if (task == 0) {
-    turn_dense(plan, parameters, turned);
+    turn_dense(plan, kernels, parameters, turned);
   } else {
     const Stage& stage = plan.stages[1 + (task - 1) / 9];
-    turn_kernel(plan, stage, parameters, static_cast<int64_t>((task - 1) % 9), turned);
+    turn_kernel(plan, kernels, stage, parameters, static_cast<int64_t>((task - 1) % 9), turned);
   }
 }
 

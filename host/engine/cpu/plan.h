@@ -127,6 +127,7 @@ int64_t tap_index(StageKind kind, int64_t y, int64_t x);
 /// Writes task `task` of turn_tasks(plan) of the turned weights: those that gradients flow back
 /// through.
 size_t turn_tasks(const Plan& plan);
-void turn_weights(const Plan& plan, const float* parameters, size_t task, float* turned);
+void turn_weights(const Plan& plan, const Kernels& kernels, const float* parameters, size_t task,
+                  float* turned);
 
 }  // namespace oddity::cpu

@@ -98,7 +98,7 @@ void Training::forward(const Selection& images, int64_t n, Parameters& parameter
           winograd_weights(plan_, kernels_, Direction::forward, matrix_tasks_[task], weights,
                            matrices_.get());
         } else {
-          turn_weights(plan_, weights, task - matrix_tasks_.size(), turned_.get());
+          turn_weights(plan_, kernels_, weights, task - matrix_tasks_.size(), turned_.get());
         }
       });
   finish_forward(0);
