@@ -20,8 +20,9 @@ Inference::Inference(const Plan& plan, const Kernels& kernels, int threads, int6
   for (const Stage& stage : plan.stages) {
     scale_.emplace_back(stage.out.channels);
     shift_.emplace_back(stage.out.channels);
+    matrices_.emplace_back(stage.winograd ? winograd_matrices(kernels, stage, Direction::forward)
+                                          : 0);
   }
-  matrices_ = Buffer(plan.matrices);
   for (Scratch& scratch : scratch_) {
     for (size_t i = 0; i < plan.stages.size(); ++i) {
       scratch.in.emplace_back(i == plan.encoder_stages ? 0 : plan.group * plan.stages[i].in.size());
@@ -43,11 +44,11 @@ Inference::Inference(const Plan& plan, const Kernels& kernels, int threads, int6
 
 void Inference::load(const float* parameters, const float* moving) {
   parameters_ = parameters;
-  for (const WinogradTask& task : winograd_tasks(plan_, Direction::forward)) {
-    winograd_weights(plan_, kernels_, Direction::forward, task, parameters, matrices_.get());
-  }
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
     const Stage& stage = plan_.stages[i];
+    if (stage.winograd) {
+      winograd_weights(kernels_, stage, Direction::forward, parameters, matrices_[i].get());
+    }
     for (int64_t c = 0; c < stage.out_channels; ++c) {
       const double mean = static_cast<double>(moving[stage.moving + c]);
       const double variance = static_cast<double>(moving[stage.moving + stage.out.channels + c]);
@@ -80,7 +81,7 @@ void Inference::run_stage(size_t index, int64_t images, const float* in, float* 
   operands.shift = shift_[index].get();
   operands.slope = kLeakyReluSlope;
   if (stage.winograd) {
-    operands.weights = matrices_.get() + stage.matrices;
+    operands.weights = matrices_[index].get();
     operands.block_inputs = winograd_inputs(stage.in_channels);
     winograd_conv(kernels_, stage.kind, stage.in, stage.next, operands, winograd);
     return;

@@ -70,7 +70,7 @@ class Inference {
   int64_t block_images_;
   const float* parameters_ = nullptr;
   std::vector<Buffer> scale_, shift_;  // of each stage
-  Buffer matrices_;                    // of the weights, where a stage goes through winograd.h
+  std::vector<Buffer> matrices_;       // of each stage's weights, where it goes through winograd.h
   std::vector<Scratch> scratch_;       // of each thread
 };
 

@@ -199,11 +199,6 @@ Plan::Plan(const Architecture& a, int64_t vector_lanes)
     const int64_t in_stride = i == encoder_stages ? encoded.channels : stages[i].in.channels;
     stages[i].data_gradient_vectors = in_stride / lanes;
     stages[i].turned = take_turned(9 * stages[i].out_channels * in_stride);
-    if (!stages[i].winograd) continue;
-    stages[i].matrices = matrices;
-    matrices += winograd_inputs(stages[i].in_channels) * stages[i].out_vectors * lanes;
-    stages[i].turned_matrices = turned_matrices;
-    turned_matrices += winograd_inputs(stages[i].out_channels) * in_stride;
   }
   turned_dense1 = take_turned(a.latent_dim * features);
   turned_dense2 = take_turned(features * latent());

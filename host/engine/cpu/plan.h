@@ -68,8 +68,6 @@ struct Stage {
   int64_t moving = 0;
   // Offset into the turned weights, packed for data_gradient.
   int64_t turned = 0;
-  // Offsets into Winograd's matrices of the weights and of the turned ones.
-  int64_t matrices = 0, turned_matrices = 0;
 
   /// The kind of convolution that the data gradient is.
   StageKind turned_kind() const {
@@ -111,7 +109,6 @@ struct Plan {
   int64_t partial = 0;
   int64_t moving = 0;
   int64_t turned = 0;
-  int64_t matrices = 0, turned_matrices = 0;
 
   int64_t padded(int64_t channels) const { return (channels + lanes - 1) / lanes * lanes; }
   int64_t latent() const { return latent_vectors * lanes; }

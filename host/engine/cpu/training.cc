@@ -22,8 +22,14 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     }
     stages_.push_back(std::move(state));
   }
-  int64_t channels = 0;
-  for (const Stage& stage : plan.stages) channels = std::max(channels, stage.out.channels);
+  int64_t channels = 0, matrices = 0;
+  for (const Stage& stage : plan.stages) {
+    channels = std::max(channels, stage.out.channels);
+    for (const Direction direction : {Direction::forward, Direction::back}) {
+      if (!stage.winograd) continue;
+      matrices = std::max(matrices, winograd_matrices(kernels, stage, direction));
+    }
+  }
   for (Scratch& scratch : scratch_) {
     for (size_t i = 0; i < plan.stages.size(); ++i) {
       const bool own_input = i != 0 && i != plan.encoder_stages;
@@ -39,6 +45,7 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     scratch.window_products.resize(static_cast<size_t>(inputs * plan.last_in.channels));
     scratch.projection = Buffer(project_scratch(plan, max_batch));
     scratch.winograd = WinogradScratch(plan);
+    scratch.matrices = Buffer(matrices);
     scratch.sums.resize(static_cast<size_t>(2 * channels));
   }
   pixels_ = Buffer(max_batch * plan.architecture.image().size());
@@ -52,10 +59,6 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
   logits_ = Buffer(max_batch * plan.architecture.image().size());
   last_delta_ = Buffer(max_batch * plan.last_delta.size());
   turned_ = Buffer(plan.turned);
-  matrices_ = Buffer(plan.matrices);
-  turned_matrices_ = Buffer(plan.turned_matrices);
-  matrix_tasks_ = winograd_tasks(plan, Direction::forward);
-  turned_matrix_tasks_ = winograd_tasks(plan, Direction::back);
   gradients_ = Buffer((kMaxBlocks - 1) * plan.partial + plan.parameters);
   losses_.resize(static_cast<size_t>(max_batch));
   shares_.resize(static_cast<size_t>(max_batch));
@@ -88,18 +91,14 @@ void Training::forward(const Selection& images, int64_t n, Parameters& parameter
   block_images_ = (block_images_ + plan_.group - 1) / plan_.group * plan_.group;
   blocks_ = (n + block_images_ - 1) / block_images_;
 
-  // What the weights are turned and transformed to is needed later, and fills idle threads here.
-  const float* weights = parameters.weights.get();
+  for (Scratch& scratch : scratch_) scratch.matrices_of.reset();
+
+  // The turned weights are needed later, and fill idle threads here.
   for_blocks(
-      matrix_tasks_.size() + turn_tasks(plan_),
+      turn_tasks(plan_),
       [this](const Block& block, int thread) { forward_stage(0, block, thread); },
       [&](size_t task) {
-        if (task < matrix_tasks_.size()) {
-          winograd_weights(plan_, kernels_, Direction::forward, matrix_tasks_[task], weights,
-                           matrices_.get());
-        } else {
-          turn_weights(plan_, kernels_, weights, task - matrix_tasks_.size(), turned_.get());
-        }
+        turn_weights(plan_, kernels_, parameters.weights.get(), task, turned_.get());
       });
   finish_forward(0);
   for (size_t stage = 1; stage < plan_.stages.size(); ++stage) {
@@ -107,10 +106,7 @@ void Training::forward(const Selection& images, int64_t n, Parameters& parameter
       if (stage == plan_.encoder_stages) middle(block, thread);
       forward_stage(stage, block, thread);
     };
-    for_blocks(stage == 1 ? turned_matrix_tasks_.size() : 0, work, [this](size_t task) {
-      winograd_weights(plan_, kernels_, Direction::back, turned_matrix_tasks_[task], turned_.get(),
-                       turned_matrices_.get());
-    });
+    for_blocks(0, work, nullptr);
     finish_forward(stage);
   }
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -66,6 +68,10 @@ class Training {
     std::vector<double> window_sums, window_products;
     Buffer projection;
     WinogradScratch winograd;
+    // The matrices of the weights that the thread used last. Each thread makes its own, when it
+    // first needs them: shared ones would go from cache to cache, which takes longer.
+    Buffer matrices;
+    std::optional<std::pair<size_t, Direction>> matrices_of;
     std::vector<double> sums;
   };
   struct Block {
@@ -85,6 +91,7 @@ class Training {
   void last(const Block& block, int thread);
   void backward_stage(size_t stage, const Block& block, int thread);
   void middle_backward(const Block& block, int thread);
+  const float* stage_matrices(size_t stage, Direction direction, Scratch& scratch) const;
   const float* stage_input(size_t stage, int64_t first, int64_t count, Scratch& scratch) const;
   void add_sums(StageState& state, int64_t block, int64_t channels, const Scratch& scratch) const;
   void stage_delta(size_t stage, int64_t image, Scratch& scratch, float* delta, float* dbias) const;
@@ -113,8 +120,6 @@ class Training {
   Buffer logits_;            // [images, H, W, C]
   Buffer last_delta_;        // gradient of the logits [images, plan.last_delta]
   Buffer turned_;
-  Buffer matrices_, turned_matrices_;
-  std::vector<WinogradTask> matrix_tasks_, turned_matrix_tasks_;
   // The gradients that come in parts [kMaxBlocks, plan.partial], then the dense layers'.
   Buffer gradients_;
   std::vector<float> losses_;

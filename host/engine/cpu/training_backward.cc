@@ -110,7 +110,7 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
     back.weights = turned_.get() + stage.turned;
     back.block_inputs = 9 * stage.out_channels;
     if (stage.winograd) {
-      back.weights = turned_matrices_.get() + stage.turned_matrices;
+      back.weights = stage_matrices(index, Direction::back, scratch);
       back.block_inputs = winograd_inputs(stage.out_channels);
       winograd_conv(kernels_, stage.turned_kind(), stage.delta, stage.in_without_border(), back,
                     scratch.winograd);

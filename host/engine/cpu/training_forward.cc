@@ -22,6 +22,17 @@ const float* Training::stage_input(size_t stage, int64_t first, int64_t count,
   return scratch.in[stage].get();
 }
 
+const float* Training::stage_matrices(size_t index, Direction direction, Scratch& scratch) const {
+  const std::pair of(index, direction);
+  if (scratch.matrices_of != of) {
+    const bool forward = direction == Direction::forward;
+    const float* const weights = forward ? parameters_->weights.get() : turned_.get();
+    winograd_weights(kernels_, plan_.stages[index], direction, weights, scratch.matrices.get());
+    scratch.matrices_of = of;
+  }
+  return scratch.matrices.get();
+}
+
 void Training::add_sums(StageState& state, int64_t block, int64_t channels,
                         const Scratch& scratch) const {
   double* sums = state.sums.data() + block * 2 * channels;
@@ -58,7 +69,7 @@ void Training::forward_stage(size_t index, const Block& block, int thread) {
     operands.bias = parameters_->weights.get() + stage.bias;
     operands.slope = kLeakyReluSlope;
     if (stage.winograd) {
-      operands.weights = matrices_.get() + stage.matrices;
+      operands.weights = stage_matrices(index, Direction::forward, scratch);
       operands.block_inputs = winograd_inputs(stage.in_channels);
       winograd_conv(kernels_, stage.kind, stage.in, stage.out, operands, scratch.winograd);
     } else {

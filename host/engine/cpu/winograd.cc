@@ -46,14 +46,13 @@ std::array<T*, 9> tap_pointers(StageKind kind, T* block, int64_t numbers) {
 struct Taps {
   StageKind kind;
   int64_t inputs, vectors;
-  int64_t taps, matrices;  // where they begin
+  int64_t first;  // where they begin
 };
 Taps taps_of(const Stage& stage, Direction direction) {
   if (direction == Direction::forward) {
-    return {stage.kind, stage.in_channels, stage.out_vectors, stage.kernel, stage.matrices};
+    return {stage.kind, stage.in_channels, stage.out_vectors, stage.kernel};
   }
-  return {stage.turned_kind(), stage.out_channels, stage.data_gradient_vectors, stage.turned,
-          stage.turned_matrices};
+  return {stage.turned_kind(), stage.out_channels, stage.data_gradient_vectors, stage.turned};
 }
 
 /// The kinds of inputs whose products with their matrices one sum holds.
@@ -125,25 +124,21 @@ WinogradScratch::WinogradScratch(const Plan& plan) {
   matrices = Buffer(numbers > 0 ? winograd_inputs(kGradientInputs) * 2 * plan.lanes : 0);
 }
 
-std::vector<WinogradTask> winograd_tasks(const Plan& plan, Direction direction) {
-  std::vector<WinogradTask> tasks;
-  for (size_t i = 0; i < plan.stages.size(); ++i) {
-    if (!plan.stages[i].winograd) continue;
-    const int64_t blocks = (taps_of(plan.stages[i], direction).vectors + 1) / 2;
-    for (int64_t block = 0; block < blocks; ++block) tasks.push_back({i, block});
-  }
-  return tasks;
+int64_t winograd_matrices(const Kernels& kernels, const Stage& stage, Direction direction) {
+  const Taps taps = taps_of(stage, direction);
+  return winograd_inputs(taps.inputs) * taps.vectors * kernels.lanes;
 }
 
-void winograd_weights(const Plan& plan, const Kernels& kernels, Direction direction,
-                      const WinogradTask& task, const float* weights, float* matrices) {
-  const Taps taps = taps_of(plan.stages[task.stage], direction);
-  const Block from = block_of(kernels, 9 * taps.inputs, taps.vectors, task.block);
-  const Block to = block_of(kernels, winograd_inputs(taps.inputs), taps.vectors, task.block);
-  const int64_t numbers = taps.inputs * from.row;
-  kernels.winograd_weights(tap_pointers(taps.kind, weights + taps.taps + from.first, numbers),
-                           numbers, matrices + taps.matrices + to.first,
-                           (taps.inputs + 1) * to.row);
+void winograd_weights(const Kernels& kernels, const Stage& stage, Direction direction,
+                      const float* weights, float* matrices) {
+  const Taps taps = taps_of(stage, direction);
+  for (int64_t block = 0; 2 * block < taps.vectors; ++block) {
+    const Block from = block_of(kernels, 9 * taps.inputs, taps.vectors, block);
+    const Block to = block_of(kernels, winograd_inputs(taps.inputs), taps.vectors, block);
+    const int64_t numbers = taps.inputs * from.row;
+    kernels.winograd_weights(tap_pointers(taps.kind, weights + taps.first + from.first, numbers),
+                             numbers, matrices + to.first, (taps.inputs + 1) * to.row);
+  }
 }
 
 void winograd_conv(const Kernels& kernels, StageKind kind, const Grid& in, const Grid& out,

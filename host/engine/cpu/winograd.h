@@ -37,17 +37,13 @@ struct WinogradScratch {
 /// Which weights: those of the way forward, or the turned ones that gradients flow back through.
 enum class Direction { forward, back };
 
-/// A piece of the work of transforming weights: a block (two vectors or one) of a stage's.
-struct WinogradTask {
-  size_t stage;
-  int64_t block;
-};
-std::vector<WinogradTask> winograd_tasks(const Plan& plan, Direction direction);
+/// Numbers of the matrices of a stage's weights.
+int64_t winograd_matrices(const Kernels& kernels, const Stage& stage, Direction direction);
 
-/// Transforms the taps of a block of `weights`, which are the flat parameters or the turned
-/// weights, to matrices, packed as winograd_inputs() says, at the stage's place in `matrices`.
-void winograd_weights(const Plan& plan, const Kernels& kernels, Direction direction,
-                      const WinogradTask& task, const float* weights, float* matrices);
+/// Transforms a stage's taps in `weights`, which are the flat parameters or the turned weights, to
+/// its matrices, packed as winograd_inputs() says.
+void winograd_weights(const Kernels& kernels, const Stage& stage, Direction direction,
+                      const float* weights, float* matrices);
 
 /// The convolution from the large grid to the small one, or transposed from the small one to the
 /// large one, of `operands`, whose weights are matrices.
