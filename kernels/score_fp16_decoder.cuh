@@ -32,10 +32,11 @@ __device__ __forceinline__ void map_pixels(const ScoreFp16Weights& weights, cons
   const float2 scale = pair_of(weights.map_scale, channel);
   const float2 shift = pair_of(weights.map_shift, channel);
   constexpr int kAtOnce = L::kWarps / 4;
+  const int in_ring = (first + kBefore) % kRingPixels;  // they do not go over its end
 #pragma unroll
   for (int i = 0; i < pixels / kAtOnce; ++i) {
-    const int pixel = first + i * kAtOnce + place.warp / 4;
-    const int tile = pixel * 4 + (place.warp & 3);
+    const int pixel = i * kAtOnce + place.warp / 4;
+    const int tile = (first + pixel) * 4 + (place.warp & 3);
     const TileWords words = __ldg(weights.map + tile * kWarp + lane.index);
     const uint32_t a[4] = {words.x, words.y, words.z, words.w};
     // Rows g and g + 8 of the tile are neighbouring channels: the sums of a lane are stored as one.
@@ -44,7 +45,7 @@ __device__ __forceinline__ void map_pixels(const ScoreFp16Weights& weights, cons
     float sum[4];
     multiply_tiles(sum, a, latent.lower[0], latent.lower[1], start);
     multiply_tiles(sum, a, latent.upper[0], latent.upper[1]);
-    const int at = ring_at((pixel + kBefore) % kRingPixels, channel >> 3) + (channel & 7) * 2;
+    const int at = ring_at(in_ring + pixel, channel >> 3) + (channel & 7) * 2;
     if (2 * lane.pair < L::kWarps) {  // with four warps the other columns repeat images
       word(place.area(2 * lane.pair) + at) = halves(fmaf(leaky_relu(sum[0]), scale.x, shift.x),
                                                     fmaf(leaky_relu(sum[2]), scale.y, shift.y));
