@@ -4,10 +4,14 @@
 //   - The first convolution makes five rows, the second two of them, whose part of the latent
 //     vector is taken at once: a strip of rows is all that exists.
 //   - dense2 and the first transposed convolution, between which nothing bends, are one map. It
-//     makes two rows at a time, in a ring of three.
+//     makes two tiles of 16 pixels at a time, in a ring of three.
 //   - The second transposed convolution is four sums, one for each parity of row and column of its
 //     output, of nine taps in all. Its sums are, register for register, the A of the third: the
-//     largest map exists in registers alone.
+//     largest map exists in registers alone. The four together make one product with the third's
+//     taps, which gives all logits that a pixel of the map reaches.
+// What a tile has too much is multiplied for nothing, so pixels are where 16 or 8 of them fit best:
+// the rows of 7 of the second convolution are columns of B, 8 at a time; those of 14 of the map are
+// rows of A that go on over the ends of the map's rows.
 // Rounding to fp16: pixels are exact as bytes; the latent vector, where rounding cost most, is kept
 // in two halves of 11 bits.
 #include <algorithm>
@@ -25,6 +29,7 @@ __global__ void __launch_bounds__(L::kThreads, 1)
                       int64_t first, int64_t count, float* scores) {
   SHARED_DYNAMIC(unsigned char, shared);
   const Place<L> place{shared, warp_in_block(), tile_lane()};
+  clear_zeros<L>(shared);
   if (L::kResident) {
     copy_weights<L>(place.encoder_weights(), weights.conv2);
     copy_weights<L>(place.decoder_weights(), weights.transposed2);
@@ -43,16 +48,19 @@ __global__ void __launch_bounds__(L::kThreads, 1)
 
     float parts[kParts<L>][4] = {};
 #pragma unroll 1
-    for (int strip = 0; strip < 4; ++strip) {
+    for (int strip = 0; strip < kStrips; ++strip) {
       first_convolution(weights, as_halves, place.area(), strip, place.lane);
-      second_convolution(weights, place.encoder_weights(), place.area(), place.lane);
+      if (is_last(strip)) {
+        second_convolution<1>(weights, place.encoder_weights(), place.area(), place.lane);
+      } else {
+        second_convolution<2>(weights, place.encoder_weights(), place.area(), place.lane);
+      }
       __syncthreads();
       add_to_latent(weights, place, strip, parts);
       __syncthreads();
     }
     store_parts(place, parts);
     if (!L::kResident) copy_weights<L>(place.decoder_weights(), weights.transposed2);
-    clear_ring_padding(place.area(), place.lane.index);
     __syncthreads();
     finish_latent(weights, place);
     __syncthreads();

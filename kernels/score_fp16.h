@@ -21,9 +21,10 @@ struct ScoreFp16Weights {
   const float* conv1_bias;   // [32], times 255: pixels stay bytes
   const float* conv1_scale;  // [32], by 255
   const float* conv1_shift;  // [32]
-  const TileWords* conv2;    // B [9 taps][2 halves of the channels][4 pairs of filters][32]
+  const TileWords* conv2;    // A [9 taps][2 halves of the channels][4][32]: row a filter (the even
+                             //   ones of 16, then the odd), column a channel
   const float* conv2_bias;   // [64]
-  const TileWords* dense1;   // A [4 strips][56][32]: row a latent number, columns 16 features
+  const TileWords* dense1;   // A [196][32]: row a latent number, columns 16 features
   const float* dense1_bias;  // [16]
   const TileWords* map;      // A [14 rows][14 columns][4][32]: row a channel (the even ones of 16,
                              //   then the odd), column a latent number
@@ -32,10 +33,11 @@ struct ScoreFp16Weights {
   const float* map_shift;    // [64]
   const TileWords* transposed2;   // B [9 taps][4 quarters of the channels][2 pairs of filters][32]
   const float* transposed2_bias;  // [32]
-  const TileWords* transposed3;   // B [2 halves of the channels][32]: column a tap, the ninth first
-                                  // of the second tile
-  const float* transposed3_tap;   // [9]: what a pixel adds through a tap whatever its channels
-  float transposed3_bias;
+  // Of the last stage: what the 2 × 2 pixels above a pixel of the map add to the 4 × 4 logits
+  // around, as numbers 4·row + column.
+  const TileWords* transposed3;    // B [4 pixels][2 halves of the channels][32]: columns are rows 0
+                                   //   and 2 of logits, and in the second tile rows 1 and 3
+  const float* transposed3_patch;  // [16]: what is added whatever the channels, bias included
 };
 
 /// How the kernel uses a multiprocessor; the bits are the same.

@@ -1,4 +1,5 @@
-// The decoder of score_fp16.cu: a latent vector to the errors of its image, four rows at a time.
+// The decoder of score_fp16.cu: a latent vector to the errors of its image, two tiles of the map's
+// pixels at a time.
 #pragma once
 
 #include "score_fp16_layout.cuh"
@@ -17,32 +18,25 @@ __device__ __forceinline__ LatentTiles load_latent(const Place<L>& place) {
   return {{words[0], words[4]}, {words[L::kLatentWords], words[L::kLatentWords + 4]}};
 }
 
-/// Row −1 and column −1 of the ring are padding; row −1 lies in slot 2.
-__device__ __forceinline__ void clear_ring_padding(unsigned char* ring, int lane) {
-  for (int i = lane; i < kRingRow / kChunk; i += kWarp) {
-    store_words(ring + 2 * kRingRow + i * kChunk, make_uint4(0, 0, 0, 0));
-  }
-  if (lane < 16) {
-    store_words(ring + (lane >> 3) * kRingRow + (lane & 7) * kChunk, make_uint4(0, 0, 0, 0));
-  }
-}
+/// The number in the tiles with which a step begins: two of them, but the first step has the second
+/// of its two alone.
+__device__ __forceinline__ int first_of(int step) { return (2 * step - 1) * kTilePixels; }
 
-/// Rows 2·step and 2·step + 1 of the map, with what follows it, into the rings of all images. A
-/// warp's tiles all have the same 16 channels.
-template <typename L>
-__device__ __forceinline__ void map_rows(const ScoreFp16Weights& weights, const Place<L>& place,
-                                         const LatentTiles& latent, int step,
-                                         const int (&slots)[2]) {
+/// Pixels of the map with what follows it, into the rings of all images. A warp's tiles all have
+/// the same 16 channels.
+template <int pixels, typename L>
+__device__ __forceinline__ void map_pixels(const ScoreFp16Weights& weights, const Place<L>& place,
+                                           const LatentTiles& latent, int first) {
   const TileLane& lane = place.lane;
   const int channel = (place.warp & 3) * 16 + 2 * lane.group;
   const float2 scale = pair_of(weights.map_scale, channel);
   const float2 shift = pair_of(weights.map_shift, channel);
-  constexpr int kRowTiles = kMiddle * 4;
-  constexpr int kPerRow = kRowTiles / L::kWarps;
+  constexpr int kAtOnce = L::kWarps / 4;
+  const int in_ring = (first + kBefore) % kRingPixels;  // they do not go over its end
 #pragma unroll
-  for (int i = 0; i < 2 * kPerRow; ++i) {
-    const int tile = step * 2 * kRowTiles + i * L::kWarps + place.warp;
-    const int column = 1 + (i % kPerRow * L::kWarps + place.warp) / 4;
+  for (int i = 0; i < pixels / kAtOnce; ++i) {
+    const int pixel = i * kAtOnce + place.warp / 4;
+    const int tile = (first + pixel) * 4 + (place.warp & 3);
     const TileWords words = __ldg(weights.map + tile * kWarp + lane.index);
     const uint32_t a[4] = {words.x, words.y, words.z, words.w};
     // Rows g and g + 8 of the tile are neighbouring channels: the sums of a lane are stored as one.
@@ -51,8 +45,7 @@ __device__ __forceinline__ void map_rows(const ScoreFp16Weights& weights, const 
     float sum[4];
     multiply_tiles(sum, a, latent.lower[0], latent.lower[1], start);
     multiply_tiles(sum, a, latent.upper[0], latent.upper[1]);
-    const int at =
-        slots[i / kPerRow] * kRingRow + ring_at(column, channel >> 3) + (channel & 7) * 2;
+    const int at = ring_at(in_ring + pixel, channel >> 3) + (channel & 7) * 2;
     if (2 * lane.pair < L::kWarps) {  // with four warps the other columns repeat images
       word(place.area(2 * lane.pair) + at) = halves(fmaf(leaky_relu(sum[0]), scale.x, shift.x),
                                                     fmaf(leaky_relu(sum[2]), scale.y, shift.y));
@@ -62,52 +55,85 @@ __device__ __forceinline__ void map_rows(const ScoreFp16Weights& weights, const 
   }
 }
 
-/// The sums of rows 4·step + 2r + odd_row of the second transposed convolution, r = 0 and 1, at its
-/// even (0) and odd (1) columns: [r][odd column][tile of 8 channels].
-using RowSums = float[2][2][4][4];
+/// Those of a step: eights, and in the first and the last step six more.
+template <typename L>
+__device__ __forceinline__ void map_step(const ScoreFp16Weights& weights, const Place<L>& place,
+                                         int step) {
+  const LatentTiles latent = load_latent(place);
+  int first = max(first_of(step) - kBefore, 0);
+  const int end = min(first_of(step + 1) - kBefore, kMapPixels);
+#pragma unroll 1
+  for (; first + 8 <= end; first += 8) map_pixels<8>(weights, place, latent, first);
+  if (first < end) map_pixels<6>(weights, place, latent, first);
+}
 
-template <bool kOddRow>
-__device__ __forceinline__ void transposed_rows(const ScoreFp16Weights& weights,
-                                                const unsigned char* shared_weights,
-                                                const unsigned char* ring, int before,
-                                                const int (&slots)[2], const TileLane& lane,
-                                                RowSums& sums) {
+/// The sums of the second transposed convolution above a tile's pixels of the map, which are 2 × 2
+/// each: [2·odd row + odd column][tile of 8 channels].
+using TileSums = float[4][4][4];
+
+/// For the tiles of a step.
+template <int tiles, typename L>
+__device__ __forceinline__ void transposed_tiles(const ScoreFp16Weights& weights,
+                                                 const Place<L>& place, int step,
+                                                 TileSums (&sums)[tiles]) {
+  const TileLane& lane = place.lane;
 #pragma unroll
   for (int n = 0; n < 4; ++n) {
     const float2 bias = pair_of(weights.transposed2_bias, n * 8 + 2 * lane.pair);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      sums[i >> 1][i & 1][n][0] = sums[i >> 1][i & 1][n][2] = bias.x;
-      sums[i >> 1][i & 1][n][1] = sums[i >> 1][i & 1][n][3] = bias.y;
+    for (int i = 0; i < 4 * tiles; ++i) {
+      float(&sum)[4] = sums[i >> 2][i & 3][n];
+      sum[0] = sum[2] = bias.x;
+      sum[1] = sum[3] = bias.y;
     }
   }
-  const int column = min(lane.index & 15, kMiddle - 1);
-#pragma unroll 2  // all four, and the compiler runs out of registers on sm_120
+  // Inputs are the own pixel, that to the left, that above, and that above to the left.
+  constexpr int kRows = tiles;  // nothing is above the first step's tile
+  int from[tiles][kRows][2];    // [tile][up][left], in shared memory
+#pragma unroll
+  for (int i = 0; i < tiles; ++i) {
+    const int number = first_of(step) + (2 - tiles + i) * kTilePixels + (lane.index & 15);
+    const int column = (number - kBefore) % kMiddle;
+    const int in_ring = number % kRingPixels;
+#pragma unroll
+    for (int left = 0; left < 2; ++left) {
+#pragma unroll
+      for (int up = 0; up < kRows; ++up) {
+        const int back = up * kMiddle + left;
+        const bool outside = number - back < kBefore || (left == 1 && column == 0);
+        const int at = in_ring - back + (in_ring < back ? kRingPixels : 0);
+        from[i][up][left] = outside ? place.zeros() : place.area_at(place.warp) + at * kRingPixel;
+      }
+    }
+  }
+  const unsigned char* const taps = place.decoder_weights() + lane.index * kChunk;
+#pragma unroll 1
   for (int k = 0; k < 4; ++k) {
 #pragma unroll
-    for (int left = 0; left < 2; ++left) {  // inputs of the own column, then of that to the left
-      const unsigned char* const at = ring + ring_at(column + 1 - left, 2 * k + (lane.index >> 4));
-      uint32_t rows[3][4];  // the row above, and the two of this step
-      if (!kOddRow) load_tile(rows[0], at + before * kRingRow);
-      load_tile(rows[1], at + slots[0] * kRingRow);
-      load_tile(rows[2], at + slots[1] * kRingRow);
+    for (int input = 0; input < 2 * kRows; ++input) {
+      const int up = input >> 1;
+      const int left = input & 1;
+      const int pixel = lane.index - left - up * kMiddle;
+      const int chunk = ((2 * k + (lane.index >> 4)) ^ (pixel & 7)) * kChunk;
+      uint32_t a[tiles][4];
 #pragma unroll
-      for (int up = 0; up < (kOddRow ? 1 : 2); ++up) {  // inputs of the own row, then of that above
+      for (int i = 0; i < tiles; ++i) load_tile(a[i], place.shared + from[i][up][left] + chunk);
+        // An input reaches the odd rows and columns through the tap in the middle alone.
 #pragma unroll
-        for (int odd = 0; odd < 2 - left; ++odd) {
-          const int tap = (kOddRow ? 1 : 2 * up) * 3 + (odd != 0 ? 1 : 2 * left);
-          const unsigned char* const tiles =
-              shared_weights + ((tap * 4 + k) * 2 * kWarp + lane.index) * kChunk;
-          const TileWords first = load_words(tiles);
-          const TileWords second = load_words(tiles + kWarp * kChunk);
+      for (int odd_row = 0; odd_row < 2 - up; ++odd_row) {
 #pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            const uint32_t(&a)[4] = rows[1 + r - up];
-            float(&to)[4][4] = sums[r][odd];
-            multiply_tiles(to[0], a, first.x, first.y);
-            multiply_tiles(to[1], a, first.z, first.w);
-            multiply_tiles(to[2], a, second.x, second.y);
-            multiply_tiles(to[3], a, second.z, second.w);
+        for (int odd_column = 0; odd_column < 2 - left; ++odd_column) {
+          const int tap = (odd_row != 0 ? 1 : 2 * up) * 3 + (odd_column != 0 ? 1 : 2 * left);
+          const unsigned char* const at = taps + (tap * 4 + k) * 2 * kWarp * kChunk;
+          const TileWords first = load_words(at);
+          const TileWords second = load_words(at + kWarp * kChunk);
+#pragma unroll
+          for (int i = 0; i < tiles; ++i) {
+            float(&to)[4][4] = sums[i][2 * odd_row + odd_column];
+            multiply_tiles(to[0], a[i], first.x, first.y);
+            multiply_tiles(to[1], a[i], first.z, first.w);
+            multiply_tiles(to[2], a[i], second.x, second.y);
+            multiply_tiles(to[3], a[i], second.z, second.w);
           }
         }
       }
@@ -115,127 +141,170 @@ __device__ __forceinline__ void transposed_rows(const ScoreFp16Weights& weights,
   }
 }
 
-/// The last stage's weights, and what a tap adds anyway.
-struct LastStage {
-  TileWords tiles[2];
-  float tap[4];  // of taps 2t, 2t + 1, and, where t = 0, of the ninth
-
-  __device__ LastStage(const ScoreFp16Weights& weights, const TileLane& lane)
-      : tiles{__ldg(weights.transposed3 + lane.index),
-              __ldg(weights.transposed3 + kWarp + lane.index)},
-        tap{__ldg(weights.transposed3_tap + 2 * lane.pair),
-            __ldg(weights.transposed3_tap + 2 * lane.pair + 1),
-            lane.pair == 0 ? __ldg(weights.transposed3_tap + 8) : 0.0f, 0.0f} {}
-};
-
-/// What each pixel of a row gives through each tap of the last stage: [tap][column].
-__device__ __forceinline__ void row_taps(const LastStage& last, const float (&row)[2][4][4],
-                                         float* taps, const TileLane& lane) {
+/// The last stage: the patches of logits of a step's pixels, and once more the last of them.
+template <int tiles>
+__device__ __forceinline__ void store_patches(const ScoreFp16Weights& weights,
+                                              const TileSums (&sums)[tiles], const TileLane& lane,
+                                              unsigned char* patches, unsigned char* kept) {
+  const int column = 2 * (lane.pair & 1);
+  float logits[tiles][2][4];  // [tile][odd row]
 #pragma unroll
   for (int odd = 0; odd < 2; ++odd) {
-    float sums[4] = {last.tap[0], last.tap[1], last.tap[0], last.tap[1]};
-    float ninth[4] = {last.tap[2], last.tap[3], last.tap[2], last.tap[3]};
+    const float2 start = pair_of(weights.transposed3_patch, ((lane.pair & 2) + odd) * 4 + column);
+#pragma unroll
+    for (int i = 0; i < tiles; ++i) {
+      logits[i][odd][0] = logits[i][odd][2] = start.x;
+      logits[i][odd][1] = logits[i][odd][3] = start.y;
+    }
+  }
+#pragma unroll
+  for (int pixel = 0; pixel < 4; ++pixel) {
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
-      const float(&left)[4] = row[odd][2 * k];
-      const float(&right)[4] = row[odd][2 * k + 1];
-      const uint32_t a[4] = {halves(leaky_relu(left[0]), leaky_relu(left[1])),
-                             halves(leaky_relu(left[2]), leaky_relu(left[3])),
-                             halves(leaky_relu(right[0]), leaky_relu(right[1])),
-                             halves(leaky_relu(right[2]), leaky_relu(right[3]))};
-      multiply_tiles(sums, a, last.tiles[k].x, last.tiles[k].y);
-      multiply_tiles(ninth, a, last.tiles[k].z, last.tiles[k].w);
-    }
-    float* const to = taps + odd * kMiddle + lane.group;
-    to[2 * lane.pair * kSide] = sums[0];
-    to[(2 * lane.pair + 1) * kSide] = sums[1];
-    if (lane.pair == 0) to[8 * kSide] = ninth[0];
-    if (lane.group < 6) {
-      to[2 * lane.pair * kSide + 8] = sums[2];
-      to[(2 * lane.pair + 1) * kSide + 8] = sums[3];
-      if (lane.pair == 0) to[8 * kSide + 8] = ninth[2];
-    }
-  }
-}
-
-/// Adds a row's taps to the three rows of logits that they reach; a lane a column.
-__device__ __forceinline__ void gather_taps(const float* taps, int lane, float* logits) {
+      const TileWords b = __ldg(weights.transposed3 + (pixel * 2 + k) * kWarp + lane.index);
 #pragma unroll
-  for (int kx = 0; kx < 3; ++kx) {
-    const int x = lane + 1 - kx;
-    if (x < 0 || x >= kSide) continue;
-    const float* const from = taps + kx * kSide + (x & 1) * kMiddle + (x >> 1);
-    logits[0] += from[0];
-    logits[1] += from[3 * kSide];
-    logits[2] += from[6 * kSide];
+      for (int i = 0; i < tiles; ++i) {
+        const float(&left)[4] = sums[i][pixel][2 * k];
+        const float(&right)[4] = sums[i][pixel][2 * k + 1];
+        const uint32_t a[4] = {halves(leaky_relu(left[0]), leaky_relu(left[1])),
+                               halves(leaky_relu(left[2]), leaky_relu(left[3])),
+                               halves(leaky_relu(right[0]), leaky_relu(right[1])),
+                               halves(leaky_relu(right[2]), leaky_relu(right[3]))};
+        multiply_tiles(logits[i][0], a, b.x, b.y);
+        multiply_tiles(logits[i][1], a, b.z, b.w);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4 * tiles; ++i) {
+    const int half = i & 1;
+    const int odd = i >> 1 & 1;
+    const float(&sum)[4] = logits[i >> 2][odd];
+    const float2 two = make_float2(sum[2 * half], sum[2 * half + 1]);
+    const int row = (lane.pair & 2) + odd;
+    const int pixel = (2 - tiles + (i >> 2)) * kTilePixels + half * 8 + lane.group;
+    *reinterpret_cast<float2*>(patches + patch_at(pixel, row) + column * 4) = two;
+    const int last = pixel - (kStepPixels - kKeptPatches);
+    if (last >= 0) *reinterpret_cast<float2*>(kept + patch_at(last, row) + column * 4) = two;
   }
 }
 
-__device__ __forceinline__ float squared_error(float logit, float pixel, float error) {
+/// A step of an image: from the ring to the patches, which take the place of its oldest tile.
+template <int tiles, typename L>
+__device__ __forceinline__ void make_patches(const ScoreFp16Weights& weights, const Place<L>& place,
+                                             int step, unsigned char* patches,
+                                             unsigned char* kept) {
+  TileSums sums[tiles];
+  transposed_tiles<tiles>(weights, place, step, sums);
+  __syncwarp();  // all have read the ring
+  store_patches<tiles>(weights, sums, place.lane, patches, kept);
+  __syncwarp();
+}
+
+/// What a step adds to the rows of logits around a lane's pixel, in the pixel's two columns: the
+/// middle of its own patch, and of both neighbours' the columns next to it. A lane's pixel is the
+/// one before the step's pixel of that number, since the one behind is needed, too.
+__device__ __forceinline__ void load_logits(const unsigned char* patches, const unsigned char* kept,
+                                            int pixel, int lane, float (&logits)[4][2]) {
+  const bool exists = pixel >= 0 && pixel < kMapPixels;
+  const bool has_left = exists && pixel % kMiddle != 0;
+  const bool has_right = exists && pixel % kMiddle != kMiddle - 1;
+  const unsigned char* const own = lane > 0 ? patches : kept;
+  const unsigned char* const beyond = lane > 0 ? patches : kept + 3 * sizeof(float);
+#pragma unroll
+  for (int row = 0; row < 4; ++row) {
+    const auto at = [&](const unsigned char* from, int number) {
+      return reinterpret_cast<const float*>(from + patch_at(number, row));
+    };
+    const float4 patch = load4(at(own, lane > 0 ? lane - 1 : kKeptPatches - 1));
+    const float outside = *at(beyond, lane > 0 ? kStepPixels - 1 : 0);
+    const float left = __shfl_up_sync(kAllLanes, patch.w, 1);
+    const float right = __shfl_down_sync(kAllLanes, patch.x, 1);
+    logits[row][0] = exists ? patch.y : 0.0f;
+    logits[row][1] = exists ? patch.z : 0.0f;
+    if (has_left) logits[row][0] += lane > 0 ? left : outside;
+    if (has_right) logits[row][1] += lane < kWarp - 1 ? right : outside;
+  }
+}
+
+/// The image's 2 × 2 bytes where a pixel of the map is; none beyond the map.
+struct Targets {
+  uint16_t rows[2];
+  bool exist;
+
+  __device__ Targets(const uint8_t* image, int pixel)
+      : rows{0, 0}, exist(pixel >= 0 && pixel < kMapPixels) {
+    if (!exist) return;
+    const uint8_t* const at = image + pixel / kMiddle * 2 * kSide + pixel % kMiddle * 2;
+    rows[0] = __ldg(reinterpret_cast<const uint16_t*>(at));
+    rows[1] = __ldg(reinterpret_cast<const uint16_t*>(at + kSide));
+  }
+};
+
+__device__ __forceinline__ float squared_error(float logit, int byte, float error) {
+  const float pixel = float(byte) * (1.0f / 255);
   const float difference = __fdividef(1.0f, 1.0f + __expf(-logit)) - pixel;
   return fmaf(difference, difference, error);
+}
+
+__device__ __forceinline__ float squared_errors(const float (&logits)[2][2], const Targets& targets,
+                                                float error) {
+  if (!targets.exist) return error;
+#pragma unroll
+  for (int row = 0; row < 2; ++row) {
+    error = squared_error(logits[row][0], targets.rows[row] & 255, error);
+    error = squared_error(logits[row][1], targets.rows[row] >> 8, error);
+  }
+  return error;
 }
 
 /// The decoder, for this warp's image: its sum of squared errors, a part of it in each lane.
 template <typename L>
 __device__ __forceinline__ float decode(const ScoreFp16Weights& weights, const Place<L>& place,
-                                        const uint8_t* pixels) {
-  const TileLane& lane = place.lane;
-  unsigned char* const ring = place.area();
-  float* const taps = reinterpret_cast<float*>(ring + kRingBytes);
-  const LatentTiles latent = load_latent(place);
-  const LastStage last(weights, lane);
-  const bool has_column = lane.index < kSide;
-  const auto pixel = [&](int row) {
-    return has_column ? float(__ldg(pixels + row * kSide + lane.index)) * (1.0f / 255) : 0.0f;
-  };
-
-  float unfinished[2] = {0, 0};  // logits of the two rows that the next step adds to
+                                        const uint8_t* image) {
+  const int lane = place.lane.index;
+  unsigned char* const kept = place.area() + kRingBytes;
+  // The logits of a lane's pixel, which lack what the pixels below it add in the next step; and
+  // what pixels of this step add to those of the next, which are below them.
+  float unfinished[2][2] = {};
+  float from_above[2] = {};
+  const bool below_follows = lane >= kStepPixels - kMiddle;
   float error = 0;
 #pragma unroll 1
-  for (int step = 0; step < kMiddle / 2; ++step) {
-    const int before = (2 * step + 2) % 3;
-    const int slots[2] = {2 * step % 3, (2 * step + 1) % 3};
-    float target[4];  // of rows 4·step − 1 … 4·step + 2
-#pragma unroll
-    for (int i = 0; i < 4; ++i) target[i] = 4 * step + i > 0 ? pixel(4 * step + i - 1) : 0.0f;
-    map_rows(weights, place, latent, step, slots);
+  for (int step = 0; step < kSteps; ++step) {
+    const int pixel = first_of(step) - kBefore - 1 + lane;
+    map_step(weights, place, step);
     __syncthreads();
-    float logits[6] = {unfinished[0], unfinished[1], 0, 0, 0, 0};  // of rows 4·step − 1 …
-    const auto finish_rows = [&]<int odd_row>() {
-      RowSums sums;
-      transposed_rows<odd_row == 1>(weights, place.decoder_weights(), ring, before, slots, lane,
-                                    sums);
+    unsigned char* const patches = place.area() + (2 * step + 1) % 3 * kTilePixels * kRingPixel;
+    unsigned char* const keep = kept + (step & 1) * kKeptBytes;
+    if (step == 0) {
+      make_patches<1>(weights, place, step, patches, keep);
+    } else {
+      make_patches<2>(weights, place, step, patches, keep);
+    }
+    const Targets targets(image, pixel - kStepPixels);
+    float logits[4][2];
+    load_logits(patches, kept + (~step & 1) * kKeptBytes, pixel, lane, logits);
 #pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        row_taps(last, sums[r], taps + r % L::kTapRows * kTapRow, lane);
-        if (r + 1 < L::kTapRows) continue;
-        __syncwarp();
-        if (has_column) {
+    for (int column = 0; column < 2; ++column) {
+      const float below = __shfl_sync(kAllLanes, logits[0][column], (lane + kMiddle) % kWarp);
+      const float above =
+          __shfl_sync(kAllLanes, logits[3][column], (lane + kWarp - kMiddle) % kWarp);
+      if (below_follows) unfinished[1][column] += below;
+      logits[1][column] += lane < kMiddle ? from_above[column] : above;
+      if (!below_follows) logits[2][column] += below;
+      from_above[column] = above;
+    }
+    error = squared_errors(unfinished, targets, error);
 #pragma unroll
-          for (int i = r + 1 - L::kTapRows; i <= r; ++i) {
-            gather_taps(taps + i % L::kTapRows * kTapRow, lane.index, logits + 2 * i + odd_row);
-          }
-        }
-        __syncwarp();
-      }
-    };
-    finish_rows.template operator()<0>();
-    finish_rows.template operator()<1>();
-    unfinished[0] = logits[4];
-    unfinished[1] = logits[5];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (has_column && 4 * step + i > 0) {
-        error = squared_error(logits[i] + weights.transposed3_bias, target[i], error);
-      }
+    for (int column = 0; column < 2; ++column) {
+      unfinished[0][column] = logits[1][column];
+      unfinished[1][column] = logits[2][column];
     }
     __syncthreads();  // the next step, or the next image, writes what other warps have read
   }
-  if (has_column) {
-    error = squared_error(unfinished[0] + weights.transposed3_bias, pixel(kSide - 1), error);
-  }
-  return error;
+  const int pixel = first_of(kSteps - 1) - kBefore - 1 + lane;
+  return squared_errors(unfinished, Targets(image, pixel), error);
 }
 
 }  // namespace oddity::kernels::fp16

@@ -30,13 +30,7 @@ __device__ __forceinline__ void first_convolution(const ScoreFp16Weights& weight
   for (int row = number > 0 ? 1 : 0; row < 5; ++row) {
     const int y = 4 * number + row;
     const int at = (row & 1 ? kStripOdd : 0) + (row >> 1) * kStripColumns;
-    if (y >= kMiddle) {  // padding; the row behind it meets no tap
-      if (y > kMiddle) continue;
-      for (int i = lane.index; i < kStripColumns * 4; i += kWarp) {
-        store_words(strip + at * kStripPixel + i * kChunk, make_uint4(0, 0, 0, 0));
-      }
-      continue;
-    }
+    if (y >= kMiddle) break;  // padding, of which the second convolution takes no tap
     // Rows of A: even columns, then odd; what lies under the empty fourth row of taps is any row.
     const uint32_t* const in = image + 2 * y * kImageRow + 2 * lane.group + (lane.pair & 1);
     const int second = (lane.pair >> 1) * kImageRow;
@@ -59,47 +53,62 @@ __device__ __forceinline__ void first_convolution(const ScoreFp16Weights& weight
   __syncwarp();
 }
 
-/// Two rows of the second convolution (rows of A: 14 pixels, two repeated) and LeakyReLU, from a
-/// strip into its place as features [pixel][64].
+/// The last strip of the second convolution's output has one row, and padding below its inputs.
+inline constexpr int kStrips = 4;
+__device__ __forceinline__ bool is_last(int strip) { return strip == kStrips - 1; }
+
+/// Two rows of the second convolution, or the last, and LeakyReLU, from a strip into its place as
+/// features [pixel][64]. A row's seven pixels, one of them twice, are columns of B.
+template <int rows>
 __device__ __forceinline__ void second_convolution(const ScoreFp16Weights& weights,
                                                    const unsigned char* shared_weights,
                                                    unsigned char* strip, const TileLane& lane) {
-  float sums[8][4];
+  float sums[4][rows][4];  // [16 filters]; rows g and g + 8 of A are neighbouring filters
 #pragma unroll
-  for (int n = 0; n < 8; ++n) {
-    const float2 bias = pair_of(weights.conv2_bias, n * 8 + 2 * lane.pair);
-    sums[n][0] = sums[n][2] = bias.x;
-    sums[n][1] = sums[n][3] = bias.y;
+  for (int n = 0; n < 4; ++n) {
+    const float2 bias = pair_of(weights.conv2_bias, n * 16 + 2 * lane.group);
+#pragma unroll
+    for (int row = 0; row < rows; ++row) {
+      sums[n][row][0] = sums[n][row][1] = bias.x;
+      sums[n][row][2] = sums[n][row][3] = bias.y;
+    }
   }
-  const int pixel = min(lane.index & 15, 13);
-  const int first = pixel + (pixel >= 7 ? kStripColumns - 7 : 0);  // two rows down in the strip
+  // The right half of a loaded tile is the second row, which is two rows down in the strip.
+  const int first = min(lane.index & 7, 6) + (lane.index >> 4) * kStripColumns;
+  constexpr int kNotBelow = 6;  // taps
 #pragma unroll
-  for (int tap = 0; tap < kTaps; ++tap) {
+  for (int tap = 0; tap < (rows == 2 ? kTaps : kNotBelow); ++tap) {
     const int row = tap / 3;
     const int column = tap % 3;
     const int at = first + (row & 1 ? kStripOdd : 0) + (row >> 1) * kStripColumns +
                    (column == 1 ? 8 : column >> 1);
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
-      uint32_t a[4];
-      load_tile(a, strip + strip_at(at, 2 * k + (lane.index >> 4)));
+      uint32_t b[4];
+      load_tile(b, strip + strip_at(at, 2 * k + (lane.index >> 3 & 1)));
 #pragma unroll
       for (int n = 0; n < 4; ++n) {
-        const TileWords b =
+        const TileWords words =
             load_words(shared_weights + (((tap * 2 + k) * 4 + n) * kWarp + lane.index) * kChunk);
-        multiply_tiles(sums[2 * n], a, b.x, b.y);
-        multiply_tiles(sums[2 * n + 1], a, b.z, b.w);
+        const uint32_t a[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+        for (int r = 0; r < rows; ++r) multiply_tiles(sums[n][r], a, b[2 * r], b[2 * r + 1]);
       }
     }
   }
   __syncwarp();  // all have read the strip, of which the first rows are not needed any more
 #pragma unroll
-  for (int n = 0; n < 8; ++n) {
-    unsigned char* const to = strip + lane.pair * 4;
-    word(to + features_at(lane.group, n)) = halves(leaky_relu(sums[n][0]), leaky_relu(sums[n][1]));
-    if (lane.group < 6) {
-      word(to + features_at(lane.group + 8, n)) =
-          halves(leaky_relu(sums[n][2]), leaky_relu(sums[n][3]));
+  for (int row = 0; row < rows; ++row) {
+    const int pixel = row * 7 + 2 * lane.pair;
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+      const float(&sum)[4] = sums[n][row];
+      unsigned char* const to = strip + (lane.group & 3) * 4;
+      const int chunk = 2 * n + (lane.group >> 2);
+      word(to + features_at(pixel, chunk)) = halves(leaky_relu(sum[0]), leaky_relu(sum[2]));
+      if (lane.pair < 3) {
+        word(to + features_at(pixel + 1, chunk)) = halves(leaky_relu(sum[1]), leaky_relu(sum[3]));
+      }
     }
   }
 }
@@ -109,6 +118,9 @@ __device__ __forceinline__ void second_convolution(const ScoreFp16Weights& weigh
 template <typename L>
 inline constexpr int kParts = 8 / L::kWarps;
 
+/// Tiles of 16 features in a strip: 14 pixels of 64.
+inline constexpr int kStripTiles = 56;
+
 /// Adds a strip's share of the latent vectors of all of the block's images to this warp's parts.
 template <typename L>
 __device__ __forceinline__ void add_to_latent(const ScoreFp16Weights& weights,
@@ -117,12 +129,14 @@ __device__ __forceinline__ void add_to_latent(const ScoreFp16Weights& weights,
   const TileLane& lane = place.lane;
   // With four warps, columns 4 to 7 repeat the images.
   const unsigned char* const features = place.area(lane.group % L::kWarps) + lane.pair * 4;
+  const int tiles = is_last(strip) ? kStripTiles / 2 : kStripTiles;
 #pragma unroll 1
-  for (int first = place.warp; first < 56; first += 8) {
+  for (int first = place.warp; first < tiles; first += 8) {
 #pragma unroll
     for (int part = 0; part < kParts<L>; ++part) {
       const int k = first + part * L::kWarps;
-      const TileWords tile = __ldg(weights.dense1 + (strip * 56 + k) * kWarp + lane.index);
+      if (k >= tiles) break;
+      const TileWords tile = __ldg(weights.dense1 + (strip * kStripTiles + k) * kWarp + lane.index);
       const uint32_t a[4] = {tile.x, tile.y, tile.z, tile.w};
       const int chunk = (k & 3) * 2;
       multiply_tiles(parts[part], a,
@@ -132,12 +146,11 @@ __device__ __forceinline__ void add_to_latent(const ScoreFp16Weights& weights,
   }
 }
 
-/// The parts, on their way to the other warps: [part][16 latent numbers][8 images], behind the
-/// ring.
+/// The parts, on their way to the other warps: [part][16 latent numbers][8 images].
 template <typename L>
 __device__ __forceinline__ float* parts_of(const Place<L>& place, int warp) {
-  static_assert(kRingBytes + kParts<L> * 16 * kImages * 4 <= L::kArea);
-  return reinterpret_cast<float*>(place.area(warp) + kRingBytes);
+  static_assert(kParts<L> * 16 * kImages * 4 <= L::kArea);
+  return reinterpret_cast<float*>(place.area(warp));
 }
 
 template <typename L>

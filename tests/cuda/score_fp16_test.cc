@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/emulator.h"
+#include "engine/cuda/fused_scorer.h"
 #include "engine/cuda/score_fp16_weights.h"
 #include "kernels/device_array.h"
 #include "support/golden_cases.h"
@@ -105,22 +106,24 @@ TEST(ScoreFp16Full, ScoresOfTheTrainedModel) {
   expect_golden_scores(images);
 }
 
-// What the tiles of 16 × 8 × 16 come to: a row of the first convolution is a tile of pixels, a row
-// of the map one of 14 inputs, two rows of the second convolution one of 14 outputs.
+// What the tiles of 16 × 8 × 16 come to: a row of the first convolution is a tile of pixels; a row
+// of the second is one of seven outputs, the last without the taps below; the map is 13 tiles of
+// inputs, the first without the taps from above.
 TEST(ScoreFp16Test, SmallAnImageTakesNoMoreProductsThanItsTiles) {
   constexpr uint64_t kConv1 = 14 * 4;
-  constexpr uint64_t kConv2 = 4 * 9 * 2 * 8;
-  constexpr uint64_t kDense1 = 4 * 56;        // of eight images
+  constexpr uint64_t kConv2 = (6 * 9 + 6) * 2 * 4;
+  constexpr uint64_t kDense1 = 7 * 7 * 4;     // of eight images
   constexpr uint64_t kMap = 14 * 14 * 4 * 2;  // of eight images: upper and lower halves
-  constexpr uint64_t kTransposed2 = 14 * 9 * 4 * 4;
-  constexpr uint64_t kTransposed3 = 28 * 2 * 2 * 2;
+  constexpr uint64_t kTransposed2 = (12 * 9 + 6) * 4 * 4;
+  constexpr uint64_t kTransposed3 = 13 * 4 * 2 * 2;
   const std::vector<uint32_t> images = {0, 1, 2, 3, 4, 5, 6, 7};
   const DeviceArray<uint32_t> positions(images);
   const ScoreFp16 scorer;
   const uint64_t before = emulator::counters().products;
   scorer.score(ScorePlan::large, 1, 0, 8, positions.data());
-  EXPECT_EQ(emulator::counters().products - before,
-            8 * (kConv1 + kConv2 + kTransposed2 + kTransposed3) + kDense1 + kMap);
+  const uint64_t products = emulator::counters().products - before;
+  EXPECT_EQ(products, 8 * (kConv1 + kConv2 + kTransposed2 + kTransposed3) + kDense1 + kMap);
+  EXPECT_EQ(products, static_cast<uint64_t>(kFp16ProductsOfEight));
 }
 
 TEST(ScoreFp16WeightsTest, WeightsThatAreNotFiniteInFp16AreRefused) {

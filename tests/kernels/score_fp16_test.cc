@@ -28,7 +28,7 @@ class RandomWeights {
     numbers(&ScoreFp16Weights::conv1_shift, 32);
     tiles(&ScoreFp16Weights::conv2, 9 * 2 * 4, 0.1);
     numbers(&ScoreFp16Weights::conv2_bias, 64);
-    tiles(&ScoreFp16Weights::dense1, 4 * 56, 0.03);
+    tiles(&ScoreFp16Weights::dense1, 14 * 14, 0.03);
     numbers(&ScoreFp16Weights::dense1_bias, 16);
     tiles(&ScoreFp16Weights::map, 14 * 14 * 4, 0.4);
     numbers(&ScoreFp16Weights::map_bias, 14 * 14 * 64);
@@ -36,9 +36,8 @@ class RandomWeights {
     numbers(&ScoreFp16Weights::map_shift, 64);
     tiles(&ScoreFp16Weights::transposed2, 9 * 4 * 2, 0.1);
     numbers(&ScoreFp16Weights::transposed2_bias, 32);
-    tiles(&ScoreFp16Weights::transposed3, 2, 0.1);
-    numbers(&ScoreFp16Weights::transposed3_tap, 9);
-    on_device.transposed3_bias = 0.25f;
+    tiles(&ScoreFp16Weights::transposed3, 4 * 2, 0.1);
+    numbers(&ScoreFp16Weights::transposed3_patch, 16);
   }
 
   ScoreFp16Weights on_device{};

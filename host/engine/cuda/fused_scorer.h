@@ -26,9 +26,9 @@ bool takes_fused_scorer(const Architecture& architecture, kernels::Pixels pixels
 /// Images of a launch, between two looks at Ctrl-C: some milliseconds.
 inline constexpr int64_t kScorerBlockImages = int64_t{1} << 16;
 
-/// Tensor-core products (mma.m16n8k16) that the fp16 kernel makes of an image, padding of its tiles
-/// included, and what each comes to.
-inline constexpr int64_t kFp16Products = 3096;
+/// Tensor-core products (mma.m16n8k16) that the fp16 kernel makes of eight images, which share
+/// those with their latent vectors, padding of its tiles included; and what each comes to.
+inline constexpr int64_t kFp16ProductsOfEight = 22308;
 inline constexpr int64_t kFp16ProductFlop = int64_t{2} * 16 * 8 * 16;
 
 /// The fp16 kernel's way for a device that gives a block at most `shared` bytes; none where they

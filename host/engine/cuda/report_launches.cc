@@ -105,7 +105,7 @@ void report_scorers(const Architecture& architecture, const CardLimits& card,
                   kernels::score_fp16(nullptr, *way, card.multiprocessors, {}, nullptr, nullptr, 0,
                                       kScorerBlockImages, nullptr);
                 })},
-               plan.image, kFp16ProductFlop * kFp16Products);
+               plan.image, kFp16ProductFlop * kFp16ProductsOfEight / 8);
   }
   add_scorer(report, {.precision = Precision::fp32, .way = "", .launch = record([] {
                                                                  kernels::score_fp32(

@@ -12,8 +12,19 @@ constexpr int kLanes = 32;
 constexpr int kTileWords = 4;  // of a lane
 constexpr size_t kTile = 16;   // rows and columns of an A tile; of two B tiles together
 constexpr size_t kTaps = 9;
-constexpr size_t kStripFeatures = 2 * 7 * 64;  // of two rows
 constexpr size_t kFeatures = 7 * 7 * 64;
+
+/// Of rows of an A tile: those of which a lane has the sums are neighbours.
+constexpr size_t even_then_odd(size_t row) { return 2 * (row % 8) + row / 8; }
+
+/// Logit `column` of row `row` is reached from pixel `pixel` of the last stage through which of its
+/// taps: none where that is kTaps. (Numbers as in kernels/score_fp16.h.)
+constexpr size_t last_tap(size_t pixel, size_t row, size_t column) {
+  // What lies before the pixel wraps around, and is no tap either.
+  const size_t ky = row - pixel / 2;
+  const size_t kx = column - pixel % 2;
+  return ky < 3 && kx < 3 ? ky * 3 + kx : kTaps;
+}
 
 }  // namespace
 
@@ -81,9 +92,10 @@ std::optional<ScoreFp16Weights> ScoreFp16Weights::pack(const FoldedNetwork& n) {
   packed.begin(&Part::conv2);
   for (size_t tap = 0; tap < kTaps; ++tap) {
     for (size_t half = 0; half < 2; ++half) {
-      for (size_t pair = 0; pair < 4; ++pair) {
-        packed.add_b_pair([&](size_t row, size_t column) {
-          return n.conv2_kernel[(tap * 32 + half * kTile + row) * 64 + pair * kTile + column];
+      for (size_t first = 0; first < 64; first += kTile) {
+        packed.add_a([&](size_t row, size_t column) {
+          const size_t in = half * kTile + column;
+          return n.conv2_kernel[(tap * 32 + in) * 64 + first + even_then_odd(row)];
         });
       }
     }
@@ -91,22 +103,16 @@ std::optional<ScoreFp16Weights> ScoreFp16Weights::pack(const FoldedNetwork& n) {
   packed.add(&Part::conv2_bias, n.conv2_bias);
 
   packed.begin(&Part::dense1);
-  for (size_t strip = 0; strip < 4; ++strip) {
-    for (size_t k = 0; k < kStripFeatures / kTile; ++k) {
-      packed.add_a([&](size_t row, size_t column) {
-        // The last strip has a row too many.
-        const size_t feature = strip * kStripFeatures + k * kTile + column;
-        return feature < kFeatures ? n.latent_kernel[feature * 16 + row] : 0;
-      });
-    }
+  for (size_t first = 0; first < kFeatures; first += kTile) {
+    packed.add_a(
+        [&](size_t row, size_t column) { return n.latent_kernel[(first + column) * 16 + row]; });
   }
   packed.add(&Part::dense1_bias, n.latent_bias);
 
   packed.begin(&Part::map);
   for (size_t first = 0; first < 14 * 14 * 64; first += kTile) {
     packed.add_a([&](size_t row, size_t column) {
-      const size_t channel = first + 2 * (row % 8) + row / 8;
-      return n.map[channel * 16 + column];
+      return n.map[(first + even_then_odd(row)) * 16 + column];
     });
   }
   packed.add(&Part::map_bias, n.map_bias);
@@ -127,22 +133,28 @@ std::optional<ScoreFp16Weights> ScoreFp16Weights::pack(const FoldedNetwork& n) {
   packed.add(&Part::transposed2_bias, n.transposed2_bias);
 
   // The normalisation before the last stage, folded: its scale into the weights, its shift into
-  // what a tap adds.
+  // what is added anyway.
   packed.begin(&Part::transposed3);
-  for (size_t half = 0; half < 2; ++half) {
-    packed.add_b_pair([&](size_t row, size_t tap) {
-      const size_t in = half * kTile + row;
-      return tap < kTaps ? n.transposed3_kernel[tap * 32 + in] * n.transposed2_scale[in] : 0;
-    });
-  }
-  std::vector<double> tap_sums(kTaps);
-  for (size_t tap = 0; tap < kTaps; ++tap) {
-    for (size_t in = 0; in < 32; ++in) {
-      tap_sums[tap] += n.transposed3_kernel[tap * 32 + in] * n.transposed2_shift[in];
+  for (size_t pixel = 0; pixel < 4; ++pixel) {
+    for (size_t half = 0; half < 2; ++half) {
+      packed.add_b_pair([&](size_t row, size_t column) {
+        const size_t in = half * kTile + row;
+        const size_t tap = last_tap(pixel, column % 8 / 4 * 2 + column / 8, column % 4);
+        return tap < kTaps ? n.transposed3_kernel[tap * 32 + in] * n.transposed2_scale[in] : 0;
+      });
     }
   }
-  packed.add(&Part::transposed3_tap, tap_sums);
-  packed.transposed3_bias_ = static_cast<float>(n.transposed3_bias);
+  std::vector<double> patch(16);
+  for (const size_t own : {5, 6, 9, 10}) patch[own] = n.transposed3_bias;
+  for (size_t pixel = 0; pixel < 4; ++pixel) {
+    for (size_t logit = 0; logit < patch.size(); ++logit) {
+      const size_t tap = last_tap(pixel, logit / 4, logit % 4);
+      for (size_t in = 0; tap < kTaps && in < 32; ++in) {
+        patch[logit] += n.transposed3_kernel[tap * 32 + in] * n.transposed2_shift[in];
+      }
+    }
+  }
+  packed.add(&Part::transposed3_patch, patch);
 
   if (!packed.finite_) return std::nullopt;
   return packed;
@@ -156,7 +168,6 @@ kernels::ScoreFp16Weights ScoreFp16Weights::at(const uint32_t* copied) const {
   for (const auto& [pointer, offset] : numbers_) {
     weights.*pointer = reinterpret_cast<const float*>(copied + offset);
   }
-  weights.transposed3_bias = transposed3_bias_;
   return weights;
 }
 

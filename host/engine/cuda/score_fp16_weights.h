@@ -41,7 +41,6 @@ class ScoreFp16Weights {
   std::vector<uint32_t> words_;
   std::vector<Placed<kernels::TileWords>> tiles_;
   std::vector<Placed<float>> numbers_;
-  float transposed3_bias_ = 0;
   bool finite_ = true;  // what has been rounded
 };
 
