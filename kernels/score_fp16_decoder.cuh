@@ -117,8 +117,10 @@ __device__ __forceinline__ void transposed_tiles(const ScoreFp16Weights& weights
       const int chunk = ((2 * k + (lane.index >> 4)) ^ (pixel & 7)) * kChunk;
       uint32_t a[tiles][4];
 #pragma unroll
-      for (int i = 0; i < tiles; ++i) load_tile(a[i], place.shared + from[i][up][left] + chunk);
-        // An input reaches the odd rows and columns through the tap in the middle alone.
+      for (int i = 0; i < tiles; ++i) {
+        load_tile(a[i], place.shared + from[i][up][left] + chunk);
+      }
+      // An input reaches the odd rows and columns through the tap in the middle alone.
 #pragma unroll
       for (int odd_row = 0; odd_row < 2 - up; ++odd_row) {
 #pragma unroll
