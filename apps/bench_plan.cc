@@ -69,6 +69,13 @@ void print_step(const Console& console, const LaunchReport& report, const StepEs
       with_thousands(sums.written), with_thousands(sums.flop), with_thousands(report.step_memory)));
 }
 
+/// How many times the host launches.
+std::string graphs(int64_t steps) {
+  if (steps == 1) return "each step is a graph, launched by itself";
+  return fmt::format("{} steps a graph, launched at once; what is left of an epoch step by step",
+                     steps);
+}
+
 /// What the estimate is made of, and what was assumed for it.
 std::string basis(const LaunchReport& report, const Card& card) {
   const bool cached = bandwidth(card, report.step_memory) > card.memory;
@@ -99,6 +106,7 @@ void print_text(const Console& console, const Architecture& architecture,
   } else {
     print_step(console, report, estimate);
   }
+  console.result(graphs(report.steps_a_graph));
   for (const PlannedScorer& scorer : report.scorers) {
     const PlannedLaunch& launch = scorer.launch;
     console.result(fmt::format(
@@ -154,6 +162,7 @@ Json describe_step(const LaunchReport& report, const StepEstimate& estimate) {
   return {{"images", report.images},
           {"nodes", nodes},
           {"critical_path", report.critical_path},
+          {"steps_a_graph", report.steps_a_graph},
           {"bytes_read", sums.read},
           {"bytes_written", sums.written},
           {"flop", sums.flop},

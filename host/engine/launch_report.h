@@ -47,6 +47,7 @@ struct LaunchReport {
   int64_t images = 0;                  // of the training step
   std::vector<PlannedLaunch> step;     // in order; empty where it goes layer by layer
   size_t critical_path = 0;            // launches of the longest chain of dependencies
+  int64_t steps_a_graph = 1;           // launched at once while an epoch has so many left
   int64_t step_memory = 0;             // bytes of device memory that the step keeps and moves
   std::vector<PlannedScorer> scorers;  // none where it takes more than one launch
   std::string scoring;                 // DeviceInfo::scoring

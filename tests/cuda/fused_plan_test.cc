@@ -43,6 +43,24 @@ TEST(FusedPlan, OfTheDefaultNetwork) {
   EXPECT_EQ(step.launches.nodes()[update].after.size(), 5u + 1u);
 }
 
+TEST(FusedPlan, OfSeveralStepsEachBeginsBehindTheUpdateBeforeIt) {
+  for (const double trim : {0.0, 0.06}) {
+    const DryStep step(conv_autoencoder(28, 28, 1), 32, trim);
+    const auto& one = step.launches.nodes();
+    const cuda::LaunchPlan several = step.launches.repeated(3);
+    ASSERT_EQ(several.nodes().size(), 3 * one.size());
+    for (size_t i = 0; i < several.nodes().size(); ++i) {
+      const size_t begin = i / one.size() * one.size();
+      std::vector<size_t> after;
+      for (const size_t before : one[i - begin].after) after.push_back(begin + before);
+      // Of its own step, as alone; but the first is behind the one before's update, and so are all.
+      if (i == begin && begin > 0) after = {begin - 1};
+      EXPECT_EQ(several.nodes()[i].after, after) << several.nodes()[i].name;
+    }
+    EXPECT_EQ(several.critical_path(), 3 * step.launches.critical_path());
+  }
+}
+
 TEST(FusedPlan, TheUpdateMovesEveryNumberOnce) {
   for (const Architecture& architecture :
        {conv_autoencoder(28, 28, 1), conv_autoencoder(12, 20, 3, {3, 5}, 7),

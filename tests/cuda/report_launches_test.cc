@@ -27,6 +27,7 @@ TEST(ReportLaunchesTest, TheStepIsTheGraphs) {
   const LaunchReport report = report_launches(test::mnist_architecture(), 32, kCard);
   EXPECT_EQ(report.step.size(), 20u);
   EXPECT_EQ(report.critical_path, 15u);
+  EXPECT_EQ(report.steps_a_graph, 8);
   for (const PlannedLaunch& launch : report.step) {
     SCOPED_TRACE(launch.name);
     EXPECT_THAT(launch.kernel, HasSubstr(".cu:"));

@@ -23,7 +23,7 @@ TEST_F(BenchPlanTest, NeedsNeitherModelNorImagesNorDriver) {
       result.out,
       AllOf(HasSubstr("network: 28x28x1, filters 32 64, latent 16; 32 images a step\n"),
             HasSubstr("fake.cu:1"), HasSubstr("32x2"), HasSubstr("1,000,000"),
-            HasSubstr("2 nodes, 2 on the longest chain"),
+            HasSubstr("2 nodes, 2 on the longest chain"), HasSubstr("4 steps a graph, launched"),
             HasSubstr("scoring in fp16, large: one kernel, fake.cu:3"),
             HasSubstr("788 bytes of device memory"), HasSubstr("elementwise work is not counted"),
             HasSubstr("ESTIMATE, never measured, for GeForce RTX 4090"),
@@ -39,6 +39,7 @@ TEST_F(BenchPlanTest, TheCardAndTheBatchAreAskedFor) {
   EXPECT_EQ(step["images"], 7);
   EXPECT_EQ(step["nodes"][0]["grid"], (std::vector<int>{7, 2, 1}));
   EXPECT_EQ(step["nodes"][1]["after"], std::vector<int>{0});
+  EXPECT_EQ(step["steps_a_graph"], 4);
   EXPECT_EQ(step["bytes_read"], 1000000);
   EXPECT_EQ(step["flop"], 3000000);
   EXPECT_EQ(json["scorers"][0]["launch"]["grid"][0], 132);  // multiprocessors of an H100

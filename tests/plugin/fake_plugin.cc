@@ -167,6 +167,7 @@ LaunchReport report(const Architecture& architecture, int64_t images, const Card
                 .block = {32, 1, 1},
                 .after = {0}}};
   made.critical_path = 2;
+  made.steps_a_graph = 4;
   made.step_memory = 5000;
   made.scorers = {{.precision = Precision::fp16,
                    .way = "large",

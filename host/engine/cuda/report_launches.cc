@@ -123,7 +123,9 @@ LaunchReport report_launches(const Architecture& architecture, int64_t images,
   LaunchReport report;
   report.images = images;
   report.scoring = scoring_rule(*make_kernel_planner());
-  if (FusedStep::fits(Plan(architecture))) report_step(architecture, images, report);
+  const Plan plan(architecture);
+  report.steps_a_graph = steps_a_graph(plan, images);
+  if (FusedStep::fits(plan)) report_step(architecture, images, report);
   if (takes_fused_scorer(architecture, kernels::Pixels::u8, Precision::automatic)) {
     report_scorers(architecture, card, report);
   }
