@@ -50,7 +50,12 @@ struct TestCase {
   std::vector<TestTensor> tensors = {};
   int64_t workspace_bytes = 0;
   /// Enqueues one run on `tensors`, 256-byte aligned.
-  std::function<void(cudaStream_t, std::span<float* const> tensors, void* workspace)> enqueue;
+  using Enqueue =
+      std::function<void(cudaStream_t, std::span<float* const> tensors, void* workspace)>;
+  Enqueue enqueue = {};
+  /// Makes tensors of what a run left in the workspace, in parts that are the kernel's own affair;
+  /// not measured.
+  Enqueue collect = {};
 };
 
 /// Runs it twice from the same numbers, the workspace full of NaN, then a few times more to measure
