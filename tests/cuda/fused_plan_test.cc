@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <set>
 
-#include "engine/cuda/dry_step.h"
+#include "engine/cuda/dry_plans.h"
 #include "engine/cuda/fused_step.h"
 #include "engine/engine_test.h"
 #include "launch_recorder.h"

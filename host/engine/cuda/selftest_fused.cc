@@ -66,8 +66,7 @@ class FusedTests {
         reference(plan_.encode(images_, OperationKind::dense),
                   {map.normalised(), widen(dense_weights()), widen(bias)});
     TestCase training{.operation = "dense_stage " + extents(first()), .tolerance = kSum};
-    TestCase inference{.operation = fmt::format("dense {}, normalised", extents(first())),
-                       .tolerance = kSum};
+    TestCase inference{.operation = "dense_parts " + extents(first()), .tolerance = kSum};
     const MapOf by_moments = map.by_moments(training.tensors);
     const MapOf by_statistics = map.by_statistics(inference.tensors);
     for (TestCase* const test : {&training, &inference}) {
@@ -81,10 +80,17 @@ class FusedTests {
     };
     add(training);
     inference.workspace_bytes = bytes(kernels::dense_workspace(first()));
+    const int64_t slices = kernels::dense_slices(first());
     inference.enqueue = [=, shape = first()](cudaStream_t stream, Pointers t, void* workspace) {
       const Pointers layer = t.last(3);
-      kernels::dense(stream, shape, by_statistics(t), layer[0], layer[1], layer[2],
-                     static_cast<float*>(workspace));
+      kernels::dense_parts(stream, shape, by_statistics(t), layer[0], layer[1],
+                           slices > 1 ? static_cast<float*>(workspace) : layer[2]);
+    };
+    inference.collect = [=, shape = first()](cudaStream_t stream, Pointers t, void* workspace) {
+      if (slices == 1) return;
+      const Pointers layer = t.last(3);
+      kernels::sum_slices(stream, slices, shape.images, shape.outputs,
+                          static_cast<const float*>(workspace), layer[1], layer[2]);
     };
     add(inference);
   }

@@ -24,7 +24,6 @@ namespace oddity::cuda {
 namespace {
 
 using kernels::Epilogue;
-using Pointers = std::span<float* const>;
 
 // Selections, and divisions that are rounded once: the very bits.
 constexpr double kExact = 0;

@@ -11,7 +11,6 @@
 
 namespace oddity::cuda {
 
-using Pointers = std::span<float* const>;
 using Tensors = std::vector<TestTensor>;
 
 /// Adds a tensor to a case; returns its number.
