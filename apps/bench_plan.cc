@@ -46,12 +46,13 @@ Totals totals(const std::vector<PlannedLaunch>& launches) {
   return sums;
 }
 
-void print_step(const Console& console, const LaunchReport& report, const StepEstimate& estimate) {
+void print_launches(const Console& console, const char* title, const PlannedLaunches& planned,
+                    const LaunchEstimate& estimated) {
   console.result(fmt::format(
-      "{:>2}  {:<30} {:<28} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6}  {}", "", "training step",
-      "kernel", "grid", "block", "shared", "bytes read", "written", "FLOP", "us", "after"));
-  for (size_t i = 0; i < report.step.size(); ++i) {
-    const PlannedLaunch& launch = report.step[i];
+      "{:>2}  {:<30} {:<28} {:>9} {:>7} {:>7} {:>11} {:>11} {:>12} {:>6}  {}", "", title, "kernel",
+      "grid", "block", "shared", "bytes read", "written", "FLOP", "us", "after"));
+  for (size_t i = 0; i < planned.launches.size(); ++i) {
+    const PlannedLaunch& launch = planned.launches[i];
     std::vector<size_t> after = launch.after;
     for (size_t& before : after) ++before;  // counted from 1, as the lines are
     console.result(
@@ -59,19 +60,36 @@ void print_step(const Console& console, const LaunchReport& report, const StepEs
                     i + 1, launch.name, launch.kernel, extents(launch.grid), extents(launch.block),
                     with_thousands(static_cast<int64_t>(launch.shared)),
                     with_thousands(launch.bytes_read), with_thousands(launch.bytes_written),
-                    with_thousands(launch.flop), estimate.launches[i] * 1e6,
+                    with_thousands(launch.flop), estimated.launches[i] * 1e6,
                     after.empty() ? "-" : fmt::format("{}", fmt::join(after, " "))));
   }
-  const Totals sums = totals(report.step);
+  const Totals sums = totals(planned.launches);
   console.result(fmt::format(
       "{} nodes, {} on the longest chain; {} bytes read, {} written, {} FLOP; working set {} bytes",
-      report.step.size(), report.critical_path, with_thousands(sums.read),
-      with_thousands(sums.written), with_thousands(sums.flop), with_thousands(report.step_memory)));
+      planned.launches.size(), planned.critical_path, with_thousands(sums.read),
+      with_thousands(sums.written), with_thousands(sums.flop), with_thousands(planned.memory)));
+}
+
+/// How many times the host launches.
+std::string graphs(int64_t steps) {
+  if (steps == 1) return "each step is a graph, launched by itself";
+  return fmt::format("{} steps a graph, launched at once; what is left of an epoch step by step",
+                     steps);
+}
+
+std::string seconds_of(const char* what, const LaunchEstimate& estimated) {
+  return fmt::format(
+      "  {} takes {:.1f} us at least (longest chain {:.1f}, all work at full peaks {:.1f})", what,
+      estimated.seconds() * 1e6, estimated.chain * 1e6, estimated.work * 1e6);
+}
+
+double images_per_second(const PlannedLaunches& planned, const LaunchEstimate& estimated) {
+  return static_cast<double>(planned.images) / estimated.seconds();
 }
 
 /// What the estimate is made of, and what was assumed for it.
-std::string basis(const LaunchReport& report, const Card& card) {
-  const bool cached = bandwidth(card, report.step_memory) > card.memory;
+std::string basis(const PlannedLaunches& planned, const Card& card) {
+  const bool cached = bandwidth(card, planned.memory) > card.memory;
   return fmt::format(
       "  a launch takes the longest of {:.0f} us (assumed), its FLOP at the fp32 peak of the "
       "multiprocessors that have a block, its bytes at {}",
@@ -87,29 +105,40 @@ std::string precision_and_way(const PlannedScorer& scorer) {
                      scorer.way.empty() ? "" : ", " + scorer.way);
 }
 
+void print_scorer(const Console& console, const PlannedScorer& scorer) {
+  const PlannedLaunch& launch = scorer.launch;
+  console.result(fmt::format(
+      "scoring in {}: one kernel, {}, grid {}, block {}, shared {}; an image: {} bytes of device "
+      "memory, {} FLOP",
+      precision_and_way(scorer), launch.kernel, extents(launch.grid), extents(launch.block),
+      with_thousands(static_cast<int64_t>(launch.shared)), launch.bytes() / scorer.images,
+      with_thousands(launch.flop / scorer.images)));
+}
+
 void print_text(const Console& console, const Architecture& architecture,
                 const LaunchReport& report, const Card& card) {
   console.result(fmt::format("network: {}, filters {}, latent {}; {} a step",
                              to_string(architecture.image()), fmt::join(architecture.filters, " "),
                              architecture.latent_dim,
-                             counted(static_cast<uint64_t>(report.images), "image")));
-  const StepEstimate estimate = estimate_step(report, card);
-  if (report.step.empty()) {
-    console.result(fmt::format("training step: {}", kLayerByLayer));
+                             counted(static_cast<uint64_t>(report.step.images), "image")));
+  const LaunchEstimate step = estimate(report.step, card);
+  const LaunchEstimate scores = estimate(report.scores, card);
+  const bool has_step = !report.step.launches.empty();
+  const bool has_scores = !report.scores.launches.empty();
+  if (has_step) {
+    print_launches(console, "training step", report.step, step);
   } else {
-    print_step(console, report, estimate);
+    console.result(fmt::format("training step: {}", kLayerByLayer));
   }
-  for (const PlannedScorer& scorer : report.scorers) {
-    const PlannedLaunch& launch = scorer.launch;
-    console.result(fmt::format(
-        "scoring in {}: one kernel, {}, grid {}, block {}, shared {}; an image: {} bytes of device "
-        "memory, {} FLOP",
-        precision_and_way(scorer), launch.kernel, extents(launch.grid), extents(launch.block),
-        with_thousands(static_cast<int64_t>(launch.shared)), launch.bytes() / scorer.images,
-        with_thousands(launch.flop / scorer.images)));
-  }
+  console.result(graphs(report.steps_a_graph));
+  for (const PlannedScorer& scorer : report.scorers) print_scorer(console, scorer);
   if (report.scorers.empty()) {
     console.result(fmt::format("scoring: not in one kernel ({})", report.scoring));
+  }
+  if (has_scores) {
+    const std::string title =
+        fmt::format("scores of {}", counted(static_cast<uint64_t>(report.scores.images), "image"));
+    print_launches(console, title.c_str(), report.scores, scores);
   }
   console.result(kCounted);
   console.result(fmt::format(
@@ -117,17 +146,21 @@ void print_text(const Console& console, const Architecture& architecture,
       "GB/s, {} multiprocessors ({})",
       card.title, card.fp32 / 1e12, card.tensor / 1e12, card.memory / 1e9,
       card.limits.multiprocessors, card.source));
-  if (!report.step.empty()) {
-    console.result(basis(report, card));
-    console.result(fmt::format(
-        "  a step takes {:.1f} us at least (longest chain {:.1f}, all work at full peaks {:.1f}): "
-        "{} steps/s at most",
-        estimate.seconds() * 1e6, estimate.chain * 1e6, estimate.work * 1e6,
-        with_thousands(std::llround(1 / estimate.seconds()))));
+  if (has_step) {
+    console.result(basis(report.step, card));
+    console.result(fmt::format("{}: {} steps/s at most", seconds_of("a step", step),
+                               with_thousands(std::llround(1 / step.seconds()))));
   }
   for (const PlannedScorer& scorer : report.scorers) {
     console.result(fmt::format("  scoring in {}: {} images/s at most", precision_and_way(scorer),
                                with_thousands(std::llround(most_images_per_second(scorer, card)))));
+  }
+  if (has_scores) {
+    const std::string of_scores = basis(report.scores, card);
+    if (!has_step || of_scores != basis(report.step, card)) console.result(of_scores);
+    console.result(
+        fmt::format("{}: {} images/s at most", seconds_of("scoring that many", scores),
+                    with_thousands(std::llround(images_per_second(report.scores, scores)))));
   }
 }
 
@@ -142,26 +175,29 @@ Json describe(const PlannedLaunch& launch) {
           {"flop", launch.flop}};
 }
 
-Json describe_step(const LaunchReport& report, const StepEstimate& estimate) {
+/// Null where there are none.
+Json describe(const PlannedLaunches& planned, const LaunchEstimate& estimated) {
+  if (planned.launches.empty()) return {};
   Json nodes = Json::array();
-  for (size_t i = 0; i < report.step.size(); ++i) {
-    Json node = describe(report.step[i]);
-    node["after"] = report.step[i].after;  // counted from 0, as they stand here
-    node["estimated_microseconds"] = estimate.launches[i] * 1e6;
+  for (size_t i = 0; i < planned.launches.size(); ++i) {
+    Json node = describe(planned.launches[i]);
+    node["after"] = planned.launches[i].after;  // counted from 0, as they stand here
+    node["estimated_microseconds"] = estimated.launches[i] * 1e6;
     nodes.push_back(std::move(node));
   }
-  const Totals sums = totals(report.step);
-  return {{"images", report.images},
+  const Totals sums = totals(planned.launches);
+  return {{"images", planned.images},
           {"nodes", nodes},
-          {"critical_path", report.critical_path},
+          {"critical_path", planned.critical_path},
           {"bytes_read", sums.read},
           {"bytes_written", sums.written},
           {"flop", sums.flop},
-          {"working_set_bytes", report.step_memory}};
+          {"working_set_bytes", planned.memory}};
 }
 
 Json describe(const Architecture& architecture, const LaunchReport& report, const Card& card) {
-  const StepEstimate estimate = estimate_step(report, card);
+  const LaunchEstimate step = estimate(report.step, card);
+  const LaunchEstimate scores = estimate(report.scores, card);
   Json scorers = Json::array();
   for (const PlannedScorer& scorer : report.scorers) {
     scorers.push_back(
@@ -178,19 +214,26 @@ Json describe(const Architecture& architecture, const LaunchReport& report, cons
                     {"tensor_flop_per_second", card.tensor},
                     {"memory_bytes_per_second", card.memory},
                     {"assumed_launch_microseconds", kLaunchSeconds * 1e6}};
-  if (!report.step.empty()) {
-    estimated["step_bytes_per_second"] = bandwidth(card, report.step_memory);  // L2's are assumed
-    estimated["chain_microseconds"] = estimate.chain * 1e6;
-    estimated["work_microseconds"] = estimate.work * 1e6;
-    estimated["step_microseconds"] = estimate.seconds() * 1e6;
-    estimated["steps_per_second_at_most"] = 1 / estimate.seconds();
+  if (!report.step.launches.empty()) {
+    estimated["step_bytes_per_second"] = bandwidth(card, report.step.memory);  // L2's are assumed
+    estimated["chain_microseconds"] = step.chain * 1e6;
+    estimated["work_microseconds"] = step.work * 1e6;
+    estimated["step_microseconds"] = step.seconds() * 1e6;
+    estimated["steps_per_second_at_most"] = 1 / step.seconds();
+  }
+  if (!report.scores.launches.empty()) {
+    estimated["scores_bytes_per_second"] = bandwidth(card, report.scores.memory);
+    estimated["scores_microseconds"] = scores.seconds() * 1e6;
+    estimated["images_per_second_at_most"] = images_per_second(report.scores, scores);
   }
   return {{"image", {architecture.height, architecture.width, architecture.depth}},
           {"filters", architecture.filters},
           {"latent_dim", architecture.latent_dim},
-          {"training_step", report.step.empty() ? Json() : describe_step(report, estimate)},
+          {"training_step", describe(report.step, step)},
+          {"steps_a_graph", report.steps_a_graph},
           {"scoring", report.scoring},
           {"scorers", scorers},
+          {"scores", describe(report.scores, scores)},
           {"estimate", estimated}};
 }
 

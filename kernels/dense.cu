@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
 }
 
 /// Up to 64 slices where the outputs alone make few tiles. Of the images nothing may depend.
-Slices dense_slices(const DenseShape& shape) {
+Slices cut(const DenseShape& shape) {
   constexpr int64_t kBlocks = 64;
   int64_t tiles = 1;
   with_tile(shape.outputs, true, [&]<typename Tile, bool kVector>() {
@@ -139,11 +139,10 @@ bool reads_quads(const DenseShape& shape, const NormalisedMap& x) {
   return all_vector(shape) && x.channels % 4 == 0;
 }
 
-/// Of each slice: y [slices.count, images, outputs].
+/// Of each slice: y [slices.count, images, outputs], with the bias where there is but one.
 template <typename Input>
-void dense_slices_of(cudaStream_t stream, const DenseShape& shape, const Slices& slices,
-                     const Input& x, const float* w, const float* bias, Epilogue epilogue,
-                     float* y) {
+void launch_dense(cudaStream_t stream, const DenseShape& shape, const Slices& slices,
+                  const Input& x, const float* w, const float* bias, float* y) {
   with_tile(shape.outputs, reads_quads(shape, x), [&]<typename Tile, bool kVector>() {
     launch(dense_kernel<Tile, kVector, Input>,
            {.grid = {blocks_for(shape.outputs, Tile::kColumns),
@@ -151,44 +150,39 @@ void dense_slices_of(cudaStream_t stream, const DenseShape& shape, const Slices&
             .block = Tile::kThreads,
             .shared = sizeof(float) * static_cast<std::size_t>(table_floats(x)),
             .stream = stream},
-           shape, static_cast<int>(slices.depth), x, w, bias, epilogue, y);
+           shape, static_cast<int>(slices.depth), x, w, bias,
+           slices.count == 1 ? Epilogue::bias : Epilogue::none, y);
   });
-}
-
-/// The slices, and their sum.
-template <typename Input>
-void dense_in_slices(cudaStream_t stream, const DenseShape& shape, const Input& x, const float* w,
-                     const float* bias, float* y, float* workspace) {
-  if (shape.images == 0) return;
-  const Slices slices = dense_slices(shape);
-  const bool whole = slices.count == 1;
-  dense_slices_of(stream, shape, slices, x, w, bias, whole ? Epilogue::bias : Epilogue::none,
-                  whole ? y : workspace);
-  if (!whole) {
-    sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
-  }
 }
 
 }  // namespace
 
+int64_t dense_slices(const DenseShape& shape) { return cut(shape).count; }
+
 int64_t dense_workspace(const DenseShape& shape) {
-  const int64_t slices = dense_slices(shape).count;
+  const int64_t slices = dense_slices(shape);
   return slices > 1 ? slices * shape.images * shape.outputs : 0;
 }
 
 void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
            const float* bias, float* y, float* workspace) {
-  dense_in_slices(stream, shape, StoredRows{x}, w, bias, y, workspace);
+  if (shape.images == 0) return;
+  const Slices slices = cut(shape);
+  const bool whole = slices.count == 1;
+  launch_dense(stream, shape, slices, StoredRows{x}, w, bias, whole ? y : workspace);
+  if (!whole) {
+    sum_slices(stream, slices.count, shape.images, shape.outputs, workspace, bias, y);
+  }
 }
 
-void dense(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x, const float* w,
-           const float* bias, float* y, float* workspace) {
-  dense_in_slices(stream, shape, x, w, bias, y, workspace);
+void dense_parts(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x,
+                 const float* w, const float* bias, float* parts) {
+  launch_dense(stream, shape, cut(shape), x, w, bias, parts);
 }
 
 void dense_whole(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
                  const float* bias, float* y) {
-  dense_slices_of(stream, shape, {1, shape.inputs}, StoredRows{x}, w, bias, Epilogue::bias, y);
+  launch_dense(stream, shape, {1, shape.inputs}, StoredRows{x}, w, bias, y);
 }
 
 void dense_data_gradient(cudaStream_t stream, const DenseShape& shape, const float* dy,

@@ -27,9 +27,15 @@ int64_t dense_workspace(const DenseShape& shape);
 void dense(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,
            const float* bias, float* y, float* workspace);
 
-/// The same of a map, normalised on the way by its statistics or not at all (stage.h).
-void dense(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x, const float* w,
-           const float* bias, float* y, float* workspace);
+/// The slices that dense cuts a sum into. Where there are several, its second launch adds them up
+/// (slices.h).
+int64_t dense_slices(const DenseShape& shape);
+
+/// Its first launch, of a map that is normalised on the way by its statistics or not at all
+/// (stage.h): y of one slice, of several the sums of each, without the bias, parts [slices, images,
+/// outputs].
+void dense_parts(cudaStream_t stream, const DenseShape& shape, const NormalisedMap& x,
+                 const float* w, const float* bias, float* parts);
 
 /// The same in one launch: no sum is cut, however few they are.
 void dense_whole(cudaStream_t stream, const DenseShape& shape, const float* x, const float* w,

@@ -16,13 +16,13 @@ double launch_seconds(const PlannedLaunch& launch, const Card& card, double peak
                    static_cast<double>(launch.bytes()) / bytes_a_second});
 }
 
-StepEstimate estimate_step(const LaunchReport& report, const Card& card) {
-  const double bytes_a_second = bandwidth(card, report.step_memory);
-  StepEstimate estimate;
+LaunchEstimate estimate(const PlannedLaunches& planned, const Card& card) {
+  const double bytes_a_second = bandwidth(card, planned.memory);
+  LaunchEstimate estimate;
   std::vector<double> done;  // when each is, where launches beside each other cost nothing
   double flop = 0;
   double bytes = 0;
-  for (const PlannedLaunch& launch : report.step) {
+  for (const PlannedLaunch& launch : planned.launches) {
     double begin = 0;
     for (const size_t before : launch.after) begin = std::max(begin, done[before]);
     estimate.launches.push_back(launch_seconds(launch, card, card.fp32, bytes_a_second));

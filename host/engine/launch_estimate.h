@@ -5,9 +5,9 @@
 //   FLOP / (peak · share of the multiprocessors that have a block)
 //   bytes / bandwidth
 //
-// and a step the longer of its longest chain of launches and of all its work at full peaks, as
-// launches beside each other share the card. Not in it: how far from its peaks a kernel stays,
-// padding of tiles, what is not a product of a layer, shared memory, registers.
+// and a step, or the scores of a block, the longer of the longest chain of launches and of all work
+// at full peaks, as launches beside each other share the card. Not in it: how far from its peaks a
+// kernel stays, padding of tiles, what is not a product of a layer, shared memory, registers.
 #pragma once
 
 #include <vector>
@@ -21,7 +21,7 @@ namespace oddity {
 /// assumption, of the order that such launches are known to take.
 inline constexpr double kLaunchSeconds = 2e-6;
 
-/// Bandwidth of L2, in those of device memory, for a step that fits into L2: an assumption, as
+/// Bandwidth of L2, in those of device memory, for what fits into L2: an assumption, as
 /// NVIDIA publishes it for the A100 alone (5,120 bytes a clock, 3.5 times its memory's).
 inline constexpr double kL2Bandwidth = 3;
 
@@ -32,13 +32,13 @@ double bandwidth(const Card& card, int64_t working_set);
 double launch_seconds(const PlannedLaunch& launch, const Card& card, double peak,
                       double bytes_a_second);
 
-struct StepEstimate {
+struct LaunchEstimate {
   std::vector<double> launches;  // seconds of each alone
   double chain = 0;              // seconds of the longest chain
   double work = 0;               // seconds of all work at full peaks
   double seconds() const { return chain > work ? chain : work; }
 };
-StepEstimate estimate_step(const LaunchReport& report, const Card& card);
+LaunchEstimate estimate(const PlannedLaunches& planned, const Card& card);
 
 /// Images a second that the scorer's products allow at most, and its device memory.
 double most_images_per_second(const PlannedScorer& scorer, const Card& card);

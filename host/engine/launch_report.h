@@ -35,6 +35,14 @@ struct PlannedLaunch {
   int64_t blocks() const { return grid[0] * grid[1] * grid[2]; }
 };
 
+/// Launches that follow from each other.
+struct PlannedLaunches {
+  int64_t images = 0;                   // that they are for
+  std::vector<PlannedLaunch> launches;  // in order
+  size_t critical_path = 0;             // launches of the longest chain of dependencies
+  int64_t memory = 0;                   // bytes of device memory that they keep and move
+};
+
 /// A scorer that is one launch.
 struct PlannedScorer {
   Precision precision = Precision::fp32;  // or fp16
@@ -44,11 +52,10 @@ struct PlannedScorer {
 };
 
 struct LaunchReport {
-  int64_t images = 0;                  // of the training step
-  std::vector<PlannedLaunch> step;     // in order; empty where it goes layer by layer
-  size_t critical_path = 0;            // launches of the longest chain of dependencies
-  int64_t step_memory = 0;             // bytes of device memory that the step keeps and moves
+  PlannedLaunches step;                // of training; no launches where it goes layer by layer
+  int64_t steps_a_graph = 1;           // launched at once while an epoch has so many left
   std::vector<PlannedScorer> scorers;  // none where it takes more than one launch
+  PlannedLaunches scores;              // of a block, where it does; none layer by layer
   std::string scoring;                 // DeviceInfo::scoring
 };
 

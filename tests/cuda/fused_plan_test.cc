@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <set>
 
-#include "engine/cuda/dry_step.h"
+#include "engine/cuda/dry_plans.h"
 #include "engine/cuda/fused_step.h"
 #include "engine/engine_test.h"
 #include "launch_recorder.h"
@@ -41,6 +41,24 @@ TEST(FusedPlan, OfTheDefaultNetwork) {
   // The gradients of the weights are beside the chain: nobody but the update waits for them.
   const size_t update = step.launches.nodes().size() - 1;
   EXPECT_EQ(step.launches.nodes()[update].after.size(), 5u + 1u);
+}
+
+TEST(FusedPlan, OfSeveralStepsEachBeginsBehindTheUpdateBeforeIt) {
+  for (const double trim : {0.0, 0.06}) {
+    const DryStep step(conv_autoencoder(28, 28, 1), 32, trim);
+    const auto& one = step.launches.nodes();
+    const cuda::LaunchPlan several = step.launches.repeated(3);
+    ASSERT_EQ(several.nodes().size(), 3 * one.size());
+    for (size_t i = 0; i < several.nodes().size(); ++i) {
+      const size_t begin = i / one.size() * one.size();
+      std::vector<size_t> after;
+      for (const size_t before : one[i - begin].after) after.push_back(begin + before);
+      // Of its own step, as alone; but the first is behind the one before's update, and so are all.
+      if (i == begin && begin > 0) after = {begin - 1};
+      EXPECT_EQ(several.nodes()[i].after, after) << several.nodes()[i].name;
+    }
+    EXPECT_EQ(several.critical_path(), 3 * step.launches.critical_path());
+  }
 }
 
 TEST(FusedPlan, TheUpdateMovesEveryNumberOnce) {

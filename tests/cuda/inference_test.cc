@@ -6,6 +6,7 @@
 
 #include "cuda/emulated_devices.h"
 #include "emulator/emulator.h"
+#include "engine/cuda/dry_plans.h"
 #include "engine/cuda/fused_inference.h"
 #include "engine/cuda/layered_inference.h"
 #include "launch_recorder.h"
@@ -82,6 +83,8 @@ TEST(FusedInferenceBudget, LaunchesABlock) {
     EXPECT_LE(few, c.fused);
     EXPECT_LE(many, c.layered);
     EXPECT_EQ(launches(fused, 1).size(), few);
+    // And so many nodes has the plan that `oddity bench --plan` prints.
+    EXPECT_EQ(cuda::dry_score(network.plan, kImages).nodes().size(), few);
   }
 }
 

@@ -54,6 +54,22 @@ TEST(LaunchPlan, WhatFollowsFromOtherDependenciesIsNoneOfItsOwn) {
   EXPECT_EQ(plan.critical_path(), 4u);
 }
 
+TEST(LaunchPlan, RepeatedIsWhatOneAfterTheOtherDependsOn) {
+  LaunchPlan plan;
+  add(plan, {bytes(9, 10)}, {bytes(0, 1)});
+  add(plan, {bytes(0, 1)}, {bytes(1, 2)});
+  add(plan, {bytes(0, 1)}, {bytes(9, 10)});
+  add(plan, {}, {bytes(20, 21)});
+  const LaunchPlan twice = plan.repeated(2);
+  ASSERT_EQ(twice.nodes().size(), 8u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(twice.nodes()[i].after, plan.nodes()[i].after);
+  EXPECT_EQ(twice.nodes()[4].after, (Nodes{2, 1}));  // reads what the third wrote, over the first's
+  EXPECT_EQ(twice.nodes()[5].after, (Nodes{4}));
+  EXPECT_EQ(twice.nodes()[6].after, (Nodes{4}));
+  EXPECT_EQ(twice.nodes()[7].after, (Nodes{3}));  // the fourth is beside all but itself
+  EXPECT_EQ(twice.critical_path(), 4u);
+}
+
 /// A diamond twice over: one map, three made of it, one made of the last two, and the first again.
 /// Each launch multiplies negative numbers by a slope of its own.
 class Diamond {
@@ -100,6 +116,22 @@ class Diamond {
   cuda::DeviceBuffer<float> maps_[6];
   LaunchPlan plan_;
 };
+
+TEST(LaunchPlan, AGraphOfRepetitionsComputesWhatTheirStreamDoes) {
+  for (const emulator::Order order :
+       {emulator::Order::kForward, emulator::Order::kReverse, emulator::Order::kRandom}) {
+    emulator::reset();
+    emulator::settings().order = order;
+    Diamond diamond;
+    const auto expected = diamond.result([&](cudaStream_t stream) {
+      for (int i = 0; i < 3; ++i) diamond.plan().enqueue(stream);
+    });
+    const cuda::CapturedGraph graph = diamond.plan().repeated(3).capture(diamond.stream());
+    EXPECT_EQ(graph.nodes(), 3 * diamond.plan().nodes().size());
+    EXPECT_EQ(diamond.result([&](cudaStream_t stream) { graph.launch(stream); }), expected);
+  }
+  emulator::reset();
+}
 
 TEST(LaunchPlan, GraphsComputeWhatTheStreamDoesInEveryOrder) {
   for (const emulator::Order order :

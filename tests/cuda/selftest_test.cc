@@ -11,6 +11,8 @@
 #include "cuda/reference_planner.h"
 #include "emulator/emulator.h"
 #include "engine/cuda/resources.h"
+#include "engine/cuda/selftest_case.h"
+#include "launch_recorder.h"
 
 namespace oddity::test {
 namespace {
@@ -69,7 +71,19 @@ void expect_all_pass(cuda::Planner& planner, const char* computed_by) {
                                             "variations",
                                             "robust_errors",
                                             "trim_gradients",
-                                            "select"}));
+                                            "select",
+                                            "conv2d_stage",
+                                            "conv2d_stage_gradient",
+                                            "conv2d_transpose_stage",
+                                            "conv2d_transpose_stage_gradient",
+                                            "stage_weight_gradient",
+                                            "dense_stage",
+                                            "dense_stage_gradient",
+                                            "dense_stage_weight_gradients",
+                                            "dense_whole",
+                                            "last_stage",
+                                            "decoder_tail",
+                                            "update"}));
 }
 
 TEST_F(CudaSelftest, OfTheKernelsPasses) {
@@ -78,6 +92,53 @@ TEST_F(CudaSelftest, OfTheKernelsPasses) {
 
 TEST_F(CudaSelftest, OfLibrariesPasses) {
   expect_all_pass(*cuda::make_reference_planner(), "reference loops");
+}
+
+std::vector<SelfTestResult> fused_rows(const Architecture& architecture, int64_t images) {
+  const cuda::Stream stream;
+  const cuda::Plan plan(architecture);
+  std::vector<SelfTestResult> rows = cuda::selftest_stages(stream.get(), plan, images);
+  for (SelfTestResult& row : cuda::selftest_fused(stream.get(), plan, images)) {
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+TEST_F(CudaSelftest, OfTheFusedKernelsPassesForAnyDepth) {
+  for (const Architecture& architecture :
+       {conv_autoencoder(2, 2, 1, {1}, 1), conv_autoencoder(16, 8, 3, {4, 8, 36}, 5)}) {
+    for (const SelfTestResult& row : fused_rows(architecture, 5)) {
+      EXPECT_LE(row.error, row.tolerance) << row.operation;
+    }
+  }
+}
+
+TEST_F(CudaSelftest, OfTheFusedKernelsFailsInEveryRowWhereNoneRuns) {
+  const kernels::LaunchRecorder instead;
+  const std::vector<SelfTestResult> rows = fused_rows(kOdd, 3);
+  EXPECT_EQ(rows.size(), 27u);
+  for (const SelfTestResult& row : rows) EXPECT_FALSE(passed(row)) << row.operation;
+}
+
+TEST_F(CudaSelftest, WhatLiesInTheWorkspaceIsComparedToo) {
+  const cuda::Stream stream;
+  const auto row = [&](float left) {
+    const auto number = cuda::on_device(std::vector<float>{left}, stream.get());
+    const auto copy = [](cudaStream_t on, void* to, const void* from) {
+      kernels::check(cudaMemcpyAsync(to, from, sizeof(float), cudaMemcpyDeviceToDevice, on));
+    };
+    cuda::TestCase test{.operation = "test", .tolerance = 1e-6, .tensors = {cuda::output({2})}};
+    test.workspace_bytes = sizeof(float);
+    test.enqueue = [&](cudaStream_t on, std::span<float* const>, void* workspace) {
+      copy(on, workspace, number->data());
+    };
+    test.collect = [&](cudaStream_t on, std::span<float* const> t, void* workspace) {
+      copy(on, t[0], workspace);
+    };
+    return cuda::run_case(test, stream.get());
+  };
+  EXPECT_TRUE(passed(row(2)));
+  EXPECT_FALSE(passed(row(2.1f)));
 }
 
 /// The kernels, and then some damage on the device.

@@ -148,26 +148,33 @@ std::unique_ptr<Engine> make_fake(int, const EngineOptions& options) {
 
 std::string libraries() { return "fake runtime 1.2, cuDNN not found"; }
 
-/// Two launches, one after the other, and a scorer; grids hold what was asked.
+/// Two launches, one after the other, and a scorer or the same again; grids hold what was asked.
 LaunchReport report(const Architecture& architecture, int64_t images, const CardLimits& card) {
   LaunchReport made;
-  made.images = images;
-  made.step = {{.name = "first",
-                .kernel = "fake.cu:1",
-                .grid = {images, 2, 1},
-                .block = {64, 1, 1},
-                .shared = 1024,
-                .bytes_read = 1000000,
-                .bytes_written = 2000,
-                .flop = 3000000,
-                .after = {}},
-               {.name = "second",
-                .kernel = "fake.cu:2",
-                .grid = {architecture.latent_dim, 1, 1},
-                .block = {32, 1, 1},
-                .after = {0}}};
-  made.critical_path = 2;
-  made.step_memory = 5000;
+  made.step.images = images;
+  made.step.launches = {{.name = "first",
+                         .kernel = "fake.cu:1",
+                         .grid = {images, 2, 1},
+                         .block = {64, 1, 1},
+                         .shared = 1024,
+                         .bytes_read = 1000000,
+                         .bytes_written = 2000,
+                         .flop = 3000000,
+                         .after = {}},
+                        {.name = "second",
+                         .kernel = "fake.cu:2",
+                         .grid = {architecture.latent_dim, 1, 1},
+                         .block = {32, 1, 1},
+                         .after = {0}}};
+  made.step.critical_path = 2;
+  made.step.memory = 5000;
+  made.steps_a_graph = 4;
+  if (architecture.latent_dim != 16) {  // no kernel scores it by itself
+    made.scores = made.step;
+    made.scores.images = 500;
+    made.scoring = "fakes in two kernels";
+    return made;
+  }
   made.scorers = {{.precision = Precision::fp16,
                    .way = "large",
                    .images = 10,

@@ -48,17 +48,17 @@ TEST(LaunchEstimateTest, AStepThatFitsIntoL2HasItsBandwidth) {
 }
 
 TEST(LaunchEstimateTest, AStepTakesItsLongestChainOrAllItsWork) {
-  LaunchReport report;
-  report.step_memory = 2000000;
-  report.step = {launch(10, 0, 10'000'000), launch(10, 0, 30'000'000, {0}),
-                 launch(10, 0, 20'000'000, {0}), launch(10, 0, 5'000'000, {1, 2})};
-  const StepEstimate estimate = estimate_step(report, kCard);
-  EXPECT_THAT(estimate.launches,
+  PlannedLaunches planned;
+  planned.memory = 2000000;
+  planned.launches = {launch(10, 0, 10'000'000), launch(10, 0, 30'000'000, {0}),
+                      launch(10, 0, 20'000'000, {0}), launch(10, 0, 5'000'000, {1, 2})};
+  const LaunchEstimate estimated = estimate(planned, kCard);
+  EXPECT_THAT(estimated.launches,
               testing::ElementsAre(testing::DoubleEq(10e-6), testing::DoubleEq(30e-6),
                                    testing::DoubleEq(20e-6), testing::DoubleEq(5e-6)));
-  EXPECT_DOUBLE_EQ(estimate.chain, 45e-6);
-  EXPECT_DOUBLE_EQ(estimate.work, 65e-6);
-  EXPECT_DOUBLE_EQ(estimate.seconds(), 65e-6);
+  EXPECT_DOUBLE_EQ(estimated.chain, 45e-6);
+  EXPECT_DOUBLE_EQ(estimated.work, 65e-6);
+  EXPECT_DOUBLE_EQ(estimated.seconds(), 65e-6);
 }
 
 TEST(LaunchEstimateTest, AScorerIsBoundByItsProductsOrItsImages) {

@@ -12,8 +12,8 @@
 namespace oddity::cuda {
 namespace {
 
-// Launched before the oldest of them is done: enough to keep the device busy, few enough for
-// Ctrl-C.
+// With fewer steps under way the next are launched, one or a graph of several: enough to keep the
+// device busy, few enough for Ctrl-C.
 constexpr size_t kStepsAhead = 8;
 constexpr std::chrono::microseconds kPoll{50};
 
@@ -119,18 +119,21 @@ double CudaNetwork::run_steps(const EpochInput& input, size_t images, Progress& 
   const auto batch = static_cast<size_t>(input.batch);
   const size_t steps = (images + batch - 1) / batch;
   const std::atomic_ref steps_done(*steps_done_.host());
+  const size_t full_steps = images / batch;
   size_t launched = 0;
   size_t reported = 0;
   double sum = 0;
   const auto launch_next = [&] {
-    TrainingStep& step = images - launched * batch >= batch ? *full_step_ : *last_step_;
+    const bool full = launched < full_steps;
+    TrainingStep& step = full ? *full_step_ : *last_step_;
     const TraceRange range("step");
     if (options_.graphs) {
-      step.launch(stream, input);
+      const size_t left = full ? full_steps - launched : 1;
+      launched += static_cast<size_t>(step.launch(stream, input, static_cast<int64_t>(left)));
     } else {
       step.enqueue(stream, input);
+      ++launched;
     }
-    ++launched;
   };
   try {
     while (reported < steps) {

@@ -1,13 +1,8 @@
-// Inference in few launches (kernels/stage.h): the first reads pixels, every other one normalises
-// the map that it reads, and the last goes from the decoder's last map but one to what is wanted
-// (kernels/decoder_tail.h), so that the largest map is never in memory.
+// Inference in few launches, for the kernels: fused_inference_plan.h says which.
 #pragma once
 
-#include <vector>
-
-#include "decoder_tail.h"
+#include "engine/cuda/fused_inference_plan.h"
 #include "engine/cuda/inference.h"
-#include "stage.h"
 
 namespace oddity::cuda {
 
@@ -24,32 +19,21 @@ class FusedInference final : public Inference {
   float* pixel_errors(int64_t count) override;
   void score(int64_t count, float* errors) override;
 
-  // The parts of these, which tests look at, too.
-  /// The decoder's first map, of the latent vectors.
+  // The parts of these, which tests look at, too (InferenceLaunches).
   float* hidden(int64_t count);
-  /// The activation of a stage before the tail, not yet normalised. x is that of the one before, or
-  /// hidden(); the first reads pixels.
   float* activation(size_t stage, int64_t count, const float* x);
   /// What normalises it, [kStatistics, channels].
-  float* statistics(size_t stage) const { return statistics_.data() + places_[stage]; }
+  float* statistics(size_t stage) const {
+    return statistics_.data() + statistics_place(plan(), stage);
+  }
 
  private:
   kernels::PixelBatch taken() const override { return pixels_; }
-  /// The map that a stage left in x, as the next layer reads it.
-  kernels::NormalisedMap normalised(size_t stage, const float* x) const;
-  /// What a stage but the first reads.
-  kernels::NormalisedMap input(size_t stage, const float* x) const;
-  /// What the tail reads, of the latent vectors.
-  const float* tail_input(int64_t count);
-  /// The last two stages, and what is made of them.
-  void run_tail(int64_t count, const float* x, kernels::TailResult result, float* to);
-  float* decode(int64_t count, kernels::TailResult result);
-  /// Parts that the tail leaves of an image's error.
-  int64_t error_parts() const;
-  kernels::Conv2dShape shape(size_t stage, int64_t count) const;
+  /// Enqueues what add(launches) puts together, and returns what it does.
+  template <typename Add>
+  float* run(int64_t count, Add&& add);
 
-  size_t tail_;                  // the stage that the tail begins with
-  std::vector<int64_t> places_;  // of the stages' statistics
+  InferenceMemory memory_;
   DeviceBuffer<float> statistics_;
   DeviceBuffer<float> parts_;      // of the images' errors
   DeviceBuffer<float> workspace_;  // of the encoder's dense layer

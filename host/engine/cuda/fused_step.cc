@@ -11,7 +11,7 @@ bool FusedStep::fits(const Plan& plan) {
 }
 
 FusedStep::FusedStep(const Plan& plan, NetworkState& state, int64_t images, cudaStream_t stream)
-    : TrainingStep(images),
+    : TrainingStep(plan, images),
       plan_(plan),
       state_{state.parameters.data(), state.first_moment.data(), state.second_moment.data(),
              state.moving.data()},
@@ -36,8 +36,8 @@ void FusedStep::enqueue(cudaStream_t stream, const EpochInput& input) {
   launches(input).enqueue(stream);
 }
 
-CapturedGraph FusedStep::capture(cudaStream_t stream, const EpochInput& input) {
-  return launches(input).capture(stream);
+CapturedGraph FusedStep::capture(cudaStream_t stream, const EpochInput& input, int64_t steps) {
+  return launches(input).repeated(steps).capture(stream);
 }
 
 }  // namespace oddity::cuda

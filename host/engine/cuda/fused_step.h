@@ -19,7 +19,7 @@ class FusedStep final : public TrainingStep {
   const FusedMemory& memory() const { return memory_; }
 
  private:
-  CapturedGraph capture(cudaStream_t stream, const EpochInput& input) override;
+  CapturedGraph capture(cudaStream_t stream, const EpochInput& input, int64_t steps) override;
   const LaunchPlan& launches(const EpochInput& input);
 
   const Plan& plan_;

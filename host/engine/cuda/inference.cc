@@ -17,17 +17,17 @@ namespace {
 // library chooses: it may depend on the architecture, not on what memory happens to be free.
 constexpr int64_t kActivationBytes = int64_t{1} << 30;
 
-int64_t images_that_fit(const Plan& plan, int64_t wanted, int64_t others) {
-  const int64_t bytes = (2 * plan.largest_map + others) * static_cast<int64_t>(sizeof(float));
-  return std::clamp<int64_t>(kActivationBytes / bytes, 1, wanted);
-}
-
 }  // namespace
+
+int64_t images_a_block(const Plan& plan, int64_t max_images, int64_t others) {
+  const int64_t bytes = (2 * plan.largest_map + others) * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>(kActivationBytes / bytes, 1, max_images);
+}
 
 Inference::Inference(const Plan& plan, cudaStream_t stream, int64_t max_images, int64_t others)
     : plan_(plan),
       stream_(stream),
-      block_images_(images_that_fit(plan, max_images, others)),
+      block_images_(images_a_block(plan, max_images, others)),
       latent_(block_images_ * plan.latent, "a block of latent vectors") {
   for (auto& map : maps_) {
     map = DeviceBuffer<float>(block_images_ * plan.largest_map, "the activations of inference");

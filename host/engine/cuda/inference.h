@@ -8,6 +8,10 @@
 
 namespace oddity::cuda {
 
+/// Images that inference computes at once: at most `max_images`; less where their activations, two
+/// maps and `others` more numbers of each, would take over a gibibyte.
+int64_t images_a_block(const Plan& plan, int64_t max_images, int64_t others);
+
 /// Runs on one stream; the weights are those of the last load().
 class Inference {
  public:
@@ -41,8 +45,7 @@ class Inference {
   void robust_score(int64_t count, float variation_floor, float* errors);
 
  protected:
-  /// For at most `max_images` at once; less where their activations, two maps and `others` more
-  /// numbers of each, would take over a gibibyte.
+  /// For images_a_block.
   Inference(const Plan& plan, cudaStream_t stream, int64_t max_images, int64_t others);
 
   /// The images taken, as kernels read them.

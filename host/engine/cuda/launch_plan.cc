@@ -60,6 +60,16 @@ void LaunchPlan::add(std::string name, int64_t flop, std::vector<MemoryRange> re
   earlier_.push_back(std::move(earlier));
 }
 
+LaunchPlan LaunchPlan::repeated(int64_t times) const {
+  LaunchPlan all;
+  for (int64_t i = 0; i < times; ++i) {
+    for (const LaunchNode& node : nodes_) {
+      all.add(node.name, node.flop, node.reads, node.writes, node.launch);
+    }
+  }
+  return all;
+}
+
 size_t LaunchPlan::critical_path() const {
   std::vector<size_t> length(nodes_.size(), 1);
   size_t longest = 0;

@@ -41,6 +41,9 @@ class LaunchPlan {
            std::vector<MemoryRange> writes, std::function<void(cudaStream_t)> launch);
 
   const std::vector<LaunchNode>& nodes() const { return nodes_; }
+  /// These launches so many times in a row: of two repetitions, too, each launch comes after those
+  /// alone that it depends on.
+  LaunchPlan repeated(int64_t times) const;
   /// Nodes of the longest chain of dependencies.
   size_t critical_path() const;
 

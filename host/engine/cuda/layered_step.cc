@@ -13,7 +13,7 @@ using kernels::kLeakyReluSlope;
 
 LayeredStep::LayeredStep(const Plan& plan, Planner& planner, NetworkState& state, int64_t images,
                          cudaStream_t stream)
-    : TrainingStep(images),
+    : TrainingStep(plan, images),
       plan_(plan),
       state_(state),
       stages_(plan.stages.size()),

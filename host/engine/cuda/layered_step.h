@@ -37,8 +37,10 @@ class LayeredStep final : public TrainingStep {
     Step forward, data_gradient, weight_gradient;
   };
 
-  CapturedGraph capture(cudaStream_t stream, const EpochInput& input) override {
-    return {stream, [&] { enqueue(stream, input); }};
+  CapturedGraph capture(cudaStream_t stream, const EpochInput& input, int64_t steps) override {
+    return {stream, [&] {
+              for (int64_t i = 0; i < steps; ++i) enqueue(stream, input);
+            }};
   }
   void forward(cudaStream_t stream);
   void backward(cudaStream_t stream);

@@ -215,4 +215,10 @@ void execute_reference(const OperationSpec& spec, Tensors tensors) {
   }
 }
 
+void reference_adam(double gradient, double rate, double& weight, double& first, double& second) {
+  first = 0.9 * first + 0.1 * gradient;
+  second = 0.999 * second + 0.001 * gradient * gradient;
+  weight -= rate * first / (std::sqrt(second) + 1e-7);
+}
+
 }  // namespace oddity::cuda

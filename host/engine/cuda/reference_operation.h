@@ -14,4 +14,7 @@ namespace oddity::cuda {
 /// anything before. Throws Error where the number of tensors or a size is another.
 void execute_reference(const OperationSpec& spec, std::span<std::vector<double>> tensors);
 
+/// A step of Adam on one number (adam.h).
+void reference_adam(double gradient, double rate, double& weight, double& first, double& second);
+
 }  // namespace oddity::cuda

@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "engine/cuda/dry_step.h"
+#include "engine/cuda/cuda_engine.h"
+#include "engine/cuda/dry_plans.h"
 #include "engine/cuda/flop.h"
 #include "engine/cuda/fused_scorer.h"
 #include "engine/cuda/fused_step.h"
@@ -40,9 +41,9 @@ int64_t bytes(const std::vector<MemoryRange>& ranges) {
   return sum;
 }
 
-void report_step(const Architecture& architecture, int64_t images, LaunchReport& report) {
-  const DryStep step(architecture, images);
-  for (const LaunchNode& node : step.launches.nodes()) {
+PlannedLaunches report_plan(const LaunchPlan& plan, int64_t images, int64_t memory) {
+  PlannedLaunches report{images, {}, plan.critical_path(), memory};
+  for (const LaunchNode& node : plan.nodes()) {
     PlannedLaunch planned = record([&] { node.launch(nullptr); });
     planned.name = node.name;
     planned.bytes_read = bytes(node.reads);
@@ -50,12 +51,24 @@ void report_step(const Architecture& architecture, int64_t images, LaunchReport&
     planned.flop = node.flop;
     planned.after = node.after;
     std::sort(planned.after.begin(), planned.after.end());
-    report.step.push_back(std::move(planned));
+    report.launches.push_back(std::move(planned));
   }
-  report.critical_path = step.launches.critical_path();
+  return report;
+}
+
+constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+
+PlannedLaunches report_step(const Architecture& architecture, int64_t images) {
+  const DryStep step(architecture, images);
   // Weights with Adam's two moments, and the moving statistics.
-  report.step_memory = step.memory.bytes + (3 * step.plan.parameters + step.plan.moving) *
-                                               static_cast<int64_t>(sizeof(float));
+  const int64_t state = (3 * step.plan.parameters + step.plan.moving) * kFloat;
+  return report_plan(step.launches, images, step.memory.bytes + state);
+}
+
+PlannedLaunches report_scores(const Plan& plan) {
+  const int64_t images = images_a_block(plan, CudaEngineOptions().max_batch, /*others=*/0);
+  const int64_t maps = 2 * images * plan.largest_map;
+  return report_plan(dry_score(plan, images), images, (maps + plan.parameters) * kFloat);
 }
 
 /// The products of an image with batch normalisation folded and the decoder's dense layer and first
@@ -89,14 +102,12 @@ void add_scorer(LaunchReport& report, PlannedScorer scorer, int64_t image, int64
   scorer.images = kScorerBlockImages;
   scorer.launch.name = "score";
   scorer.launch.bytes_read = scorer.images * image;
-  scorer.launch.bytes_written = scorer.images * static_cast<int64_t>(sizeof(float));
+  scorer.launch.bytes_written = scorer.images * kFloat;
   scorer.launch.flop = scorer.images * flop;
   report.scorers.push_back(std::move(scorer));
 }
 
-void report_scorers(const Architecture& architecture, const CardLimits& card,
-                    LaunchReport& report) {
-  const Plan plan(architecture);
+void report_scorers(const Plan& plan, const CardLimits& card, LaunchReport& report) {
   if (const auto way = fp16_plan(card.shared)) {
     add_scorer(report,
                {.precision = Precision::fp16,
@@ -121,12 +132,17 @@ void report_scorers(const Architecture& architecture, const CardLimits& card,
 LaunchReport report_launches(const Architecture& architecture, int64_t images,
                              const CardLimits& card) {
   LaunchReport report;
-  report.images = images;
-  report.scoring = scoring_rule(*make_kernel_planner());
-  if (FusedStep::fits(Plan(architecture))) report_step(architecture, images, report);
+  const Plan plan(architecture);
+  const bool fused = FusedStep::fits(plan);
+  if (fused) report.step = report_step(architecture, images);
+  report.step.images = images;
+  report.steps_a_graph = steps_a_graph(plan, images);
   if (takes_fused_scorer(architecture, kernels::Pixels::u8, Precision::automatic)) {
-    report_scorers(architecture, card, report);
+    report_scorers(plan, card, report);
+  } else if (fused) {
+    report.scores = report_scores(plan);
   }
+  report.scoring = scoring_rule(*make_kernel_planner());
   return report;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/cuda/fused_step.h"
 #include "engine/cuda/reference_operation.h"
 #include "engine/cuda/selftest_case.h"
 
@@ -110,7 +111,9 @@ std::vector<SelfTestResult> run_selftest(Planner& planner, cudaStream_t stream,
   add(fixed > 0 ? fixed : kInferenceImages, Mode::inference);
   const std::vector<OperationSpec> list(specs.begin(), specs.end());
   std::vector<SelfTestResult> results = selftest_operations(planner, stream, list);
-  for (const auto& rows : {selftest_kernels, selftest_robust}) {
+  std::vector suites = {selftest_kernels, selftest_robust};
+  if (FusedStep::fits(plan)) suites.insert(suites.end(), {selftest_stages, selftest_fused});
+  for (const auto& rows : suites) {
     for (SelfTestResult& result : rows(stream, plan, kBatch + 1)) {
       results.push_back(std::move(result));
     }

@@ -28,4 +28,9 @@ std::vector<SelfTestResult> selftest_kernels(cudaStream_t stream, const Plan& pl
 /// Rows for what robust training and scores need besides, `images` images a batch.
 std::vector<SelfTestResult> selftest_robust(cudaStream_t stream, const Plan& plan, int64_t images);
 
+/// Rows for the kernels of fused training and inference, of a network that FusedStep::fits: those
+/// of the stages, and the others.
+std::vector<SelfTestResult> selftest_stages(cudaStream_t stream, const Plan& plan, int64_t images);
+std::vector<SelfTestResult> selftest_fused(cudaStream_t stream, const Plan& plan, int64_t images);
+
 }  // namespace oddity::cuda

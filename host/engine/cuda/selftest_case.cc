@@ -48,6 +48,7 @@ class TestMemory {
                             stream_));
     }
     enqueue();
+    if (test_.collect) test_.collect(stream_, pointers_, workspace_.data());
     synchronize(stream_);
     for (size_t i = 0; i < buffers_.size(); ++i) buffers_[i].download(numbers[i], stream_);
     synchronize(stream_);

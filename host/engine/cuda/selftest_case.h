@@ -43,14 +43,21 @@ std::shared_ptr<DeviceBuffer<T>> on_device(const std::vector<T>& values, cudaStr
   return buffer;
 }
 
+/// A case's tensors in device memory, 256-byte aligned.
+using Pointers = std::span<float* const>;
+
 struct TestCase {
   std::string operation = "";
   std::string computed_by = "kernels";
   double tolerance = 0;
   std::vector<TestTensor> tensors = {};
   int64_t workspace_bytes = 0;
-  /// Enqueues one run on `tensors`, 256-byte aligned.
-  std::function<void(cudaStream_t, std::span<float* const> tensors, void* workspace)> enqueue;
+  using Enqueue = std::function<void(cudaStream_t, Pointers tensors, void* workspace)>;
+  /// Enqueues one run.
+  Enqueue enqueue = {};
+  /// Makes tensors of what a run left in the workspace, in parts that are the kernel's own affair;
+  /// not measured.
+  Enqueue collect = {};
 };
 
 /// Runs it twice from the same numbers, the workspace full of NaN, then a few times more to measure

@@ -13,6 +13,7 @@
 #include "activation.h"
 #include "adam.h"
 #include "bias.h"
+#include "engine/cuda/reference_operation.h"
 #include "engine/cuda/selftest.h"
 #include "engine/cuda/selftest_case.h"
 #include "images.h"
@@ -23,7 +24,6 @@ namespace oddity::cuda {
 namespace {
 
 using kernels::Epilogue;
-using Pointers = std::span<float* const>;
 
 // Selections, and divisions that are rounded once: the very bits.
 constexpr double kExact = 0;
@@ -273,10 +273,8 @@ class KernelTests {
     std::vector<double> new_m = widen(m);
     std::vector<double> new_v = widen(v);
     for (size_t i = 0; i < g.size(); ++i) {
-      const auto gradient = static_cast<double>(g[i]);
-      new_m[i] = 0.9 * new_m[i] + 0.1 * gradient;
-      new_v[i] = 0.999 * new_v[i] + 0.001 * gradient * gradient;
-      new_w[i] -= static_cast<double>(rates[2]) * new_m[i] / (std::sqrt(new_v[i]) + 1e-7);
+      reference_adam(static_cast<double>(g[i]), static_cast<double>(rates[2]), new_w[i], new_m[i],
+                     new_v[i]);
     }
     const auto state = on_device<kernels::EpochState>({{2}}, stream_);
     add({.operation = fmt::format("adam {}", n),

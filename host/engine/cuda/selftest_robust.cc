@@ -16,8 +16,6 @@
 namespace oddity::cuda {
 namespace {
 
-using Pointers = std::span<float* const>;
-
 // Sums of many squares, as for the operations (selftest.cc).
 constexpr double kSum = 1e-5;
 // One rounding.

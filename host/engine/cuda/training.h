@@ -1,4 +1,5 @@
-// One training step on a fixed number of images: enqueued kernel by kernel, or replayed as a graph.
+// Training steps on a fixed number of images: enqueued kernel by kernel, or replayed as graphs of
+// one step and of several.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,14 @@ struct EpochInput {
   friend bool operator==(const EpochInput&, const EpochInput&) = default;
 };
 
+/// Steps that a graph of several holds, so that the device passes from one to the next by itself;
+/// fewer of a large network, as one that is launched does not stop for Ctrl-C.
+int64_t steps_a_graph(const Plan& plan, int64_t images);
+
 class TrainingStep {
  public:
-  explicit TrainingStep(int64_t images) : images_(images) {}
+  TrainingStep(const Plan& plan, int64_t images)
+      : images_(images), several_{steps_a_graph(plan, images), {}, {}} {}
   virtual ~TrainingStep() = default;
   TrainingStep(const TrainingStep&) = delete;
   TrainingStep& operator=(const TrainingStep&) = delete;
@@ -38,20 +44,28 @@ class TrainingStep {
   int64_t images() const { return images_; }
   /// Enqueues the step: gather, forward, loss, backward, Adam, state->step += 1.
   virtual void enqueue(cudaStream_t stream, const EpochInput& input) = 0;
-  /// The same as a graph, recorded when the input is not that of the last call; the first call of
-  /// all only enqueues, and so do all where an operation cannot be captured.
-  void launch(cudaStream_t stream, const EpochInput& input);
-  /// Kernels and copies of a step; 0 before there is a graph.
-  size_t graph_nodes() const { return graph_.nodes(); }
+  /// The same as a graph, of several steps where so many of the input's are `left` ≥ 1; returns how
+  /// many it launched. A graph is recorded when the input is not that of its last launch; the first
+  /// call of all only enqueues, and so do all where an operation cannot be captured.
+  int64_t launch(cudaStream_t stream, const EpochInput& input, int64_t left);
+  /// Kernels and copies of the two graphs; 0 before there is one.
+  size_t nodes_of_one() const { return one_.graph.nodes(); }
+  size_t nodes_of_several() const { return several_.graph.nodes(); }
 
  private:
-  virtual CapturedGraph capture(cudaStream_t stream, const EpochInput& input) = 0;
+  struct Recording {
+    int64_t steps = 1;
+    CapturedGraph graph;
+    EpochInput input;
+  };
+
+  /// So many steps in a row.
+  virtual CapturedGraph capture(cudaStream_t stream, const EpochInput& input, int64_t steps) = 0;
 
   int64_t images_;
   bool warm_ = false;
   bool capture_refused_ = false;
-  CapturedGraph graph_;
-  EpochInput recorded_;
+  Recording one_, several_;
 };
 
 /// The step that the planner's computations are made for: fused (fused_step.h) where they are our

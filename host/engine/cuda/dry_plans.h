@@ -1,11 +1,13 @@
-// A fused training step over memory that does not exist: its launches can be looked at and recorded
+// Plans over memory that does not exist: their launches can be looked at and recorded
 // (launch_recorder.h), not made.
 #pragma once
 
+#include "engine/cuda/fused_inference_plan.h"
 #include "engine/cuda/fused_plan.h"
 
 namespace oddity::cuda {
 
+/// A fused training step.
 struct DryStep {
   /// `architecture` is one that FusedStep::fits. `trim` as in EpochInput.
   DryStep(const Architecture& architecture, int64_t images, double trim = 0);
@@ -17,5 +19,8 @@ struct DryStep {
   FusedMemory memory;
   LaunchPlan launches;
 };
+
+/// The scores of a block of images by fused inference, of a `plan` that FusedStep::fits.
+LaunchPlan dry_score(const Plan& plan, int64_t images);
 
 }  // namespace oddity::cuda

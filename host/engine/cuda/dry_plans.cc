@@ -1,4 +1,4 @@
-#include "engine/cuda/dry_step.h"
+#include "engine/cuda/dry_plans.h"
 
 namespace oddity::cuda {
 namespace {
@@ -25,5 +25,18 @@ DryStep::DryStep(const Architecture& architecture, int64_t images, double trim)
                                 .batch = images,
                                 .trim = trim,
                                 .variations = at<float>(11)})) {}
+
+LaunchPlan dry_score(const Plan& plan, int64_t images) {
+  InferenceLaunches launches(plan,
+                             {.parameters = at<float>(1),
+                              .statistics = at<float>(2),
+                              .maps = {at<float>(3), at<float>(4)},
+                              .latent = at<float>(5),
+                              .error_parts = at<float>(6),
+                              .workspace = at<float>(7)},
+                             {.type = kernels::Pixels::u8, .pixels = at<std::byte>(8)}, images);
+  launches.score(at<float>(9));
+  return launches.plan();
+}
 
 }  // namespace oddity::cuda
