@@ -221,11 +221,13 @@ void add_rows(const float* rows, int64_t count, int64_t stride, int64_t vectors,
 
 void adam(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts,
           int64_t part_stride, float step_size) {
+  constexpr int64_t kAhead = 512;  // the other cores have read the weights
   const Vec one_minus_beta1 = broadcast(0.1f);
   const Vec one_minus_beta2 = broadcast(0.001f);
   const Vec epsilon = broadcast(1e-7f);
   const Vec size = broadcast(step_size);
   for (int64_t i = 0; i < n; i += kLanes) {
+    if (i + kAhead < n) prefetch_to_write(w + i + kAhead);
     Vec gradient = load(g + i);
     for (int64_t part = 1; part < parts; ++part) {
       gradient = hn::Add(gradient, load(g + part * part_stride + i));

@@ -172,25 +172,45 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
   return loss;
 }
 
+/// Adds up the partial gradients of each half of the blocks, in the half's first; returns how many
+/// blocks are in a half.
+int64_t Training::reduce() {
+  // On two threads each has made one of the halves, and nothing goes from core to core but the two
+  // sums: of all partial gradients half would.
+  const int64_t half = (blocks_ + 1) / 2;
+  const int64_t ranges = (plan_.partial + kUpdateNumbers - 1) / kUpdateNumbers;
+  pool_.parallel_for(static_cast<size_t>(2 * ranges), [&](size_t task, int) {
+    const int64_t first = static_cast<int64_t>(task) / ranges * half;
+    const int64_t begin = static_cast<int64_t>(task) % ranges * kUpdateNumbers;
+    const int64_t count = std::min(kUpdateNumbers, plan_.partial - begin);
+    const int64_t others = std::min(half, blocks_ - first) - 1;
+    if (others < 1) return;
+    kernels_.add_rows(part_gradient(first + 1) + begin, others, plan_.partial, count / plan_.lanes,
+                      part_gradient(first) + begin);
+  });
+  return half;
+}
+
 void Training::update(double learning_rate) {
-  constexpr int64_t kNumbers = 8192;  // a task
   Parameters& p = *parameters_;
   const auto t = static_cast<double>(++p.step);
   // Kingma and Ba 2015, section 2, the efficient form; epsilon stays outside the correction, as in
   // Keras.
   const auto step_size = static_cast<float>(learning_rate * std::sqrt(1 - std::pow(0.999, t)) /
                                             (1 - std::pow(0.9, t)));
-  const auto tasks = static_cast<size_t>((plan_.parameters + kNumbers - 1) / kNumbers);
+  const int64_t half = reduce();
+  const int64_t halves = blocks_ > half ? 2 : 1;
+  const auto tasks = static_cast<size_t>((plan_.parameters + kUpdateNumbers - 1) / kUpdateNumbers);
   pool_.parallel_for(tasks, [&](size_t task, int) {
-    const int64_t begin = static_cast<int64_t>(task) * kNumbers;
-    const int64_t end = std::min(plan_.parameters, begin + kNumbers);
+    const int64_t begin = static_cast<int64_t>(task) * kUpdateNumbers;
+    const int64_t end = std::min(plan_.parameters, begin + kUpdateNumbers);
     const auto run = [&](int64_t from, int64_t to, const float* gradient, int64_t parts) {
       if (from >= to) return;
       kernels_.adam(p.weights.get() + from, p.first_moment.get() + from,
-                    p.second_moment.get() + from, gradient + from, to - from, parts, plan_.partial,
-                    step_size);
+                    p.second_moment.get() + from, gradient + from, to - from, parts,
+                    half * plan_.partial, step_size);
     };
-    run(begin, std::min(end, plan_.partial), part_gradient(0), blocks_);
+    run(begin, std::min(end, plan_.partial), part_gradient(0), halves);
     run(std::max(begin, plan_.partial), end, dense_gradient(), 1);
   });
 }

@@ -51,6 +51,8 @@ class Training {
  private:
   // A batch is cut into at most this many blocks of images, the units of work and of partial sums.
   static constexpr int64_t kMaxBlocks = 8;
+  // Parameters of a task of an update.
+  static constexpr int64_t kUpdateNumbers = 8192;
 
   struct StageState {
     // Of each image, image_size numbers: the activation, until the way back has used it; then, in
@@ -101,6 +103,7 @@ class Training {
   void finish_forward(size_t stage);
   void finish_backward(size_t stage);
   void backward();
+  int64_t reduce();
   void update(double learning_rate);
 
   float* part_gradient(int64_t block) { return gradients_.get() + block * plan_.partial; }
