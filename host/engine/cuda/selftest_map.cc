@@ -189,7 +189,8 @@ kernels::NormalisedMap as_it_is(const float* x, int64_t channels) {
 std::vector<double> statistics_of(const std::vector<double>& y, const std::vector<float>& gamma,
                                   const std::vector<float>& beta) {
   const size_t channels = gamma.size();
-  const auto rows = static_cast<double>(y.size() / channels);
+  const size_t count = y.size() / channels;
+  const auto rows = static_cast<double>(count);
   std::vector<double> mean(channels), variance(channels);
   for (size_t i = 0; i < y.size(); ++i) mean[i % channels] += y[i] / rows;
   for (size_t i = 0; i < y.size(); ++i) {
