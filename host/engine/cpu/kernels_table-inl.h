@@ -1,6 +1,5 @@
-// One instruction set's loops, as the table that calls them. Included once for each by
-// kernels_whole.cc and kernels_half.cc, which say how long their vectors may be and in which
-// namespace they stand.
+// One instruction set's loops, as the table that calls them. Included once for each
+// (kernels_targets-inl.h).
 #if defined(ODDITY_KERNELS_TABLE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ODDITY_KERNELS_TABLE_INL_H_
 #undef ODDITY_KERNELS_TABLE_INL_H_

@@ -37,12 +37,6 @@ int64_t error_parts(const Plan& plan) {
                                        plan.stages.back().out_channels);
 }
 
-kernels::Conv2dShape InferenceLaunches::shape(size_t stage) const {
-  kernels::Conv2dShape shape = plan_.stages[stage].convolution;
-  shape.images = count_;
-  return shape;
-}
-
 kernels::NormalisedMap InferenceLaunches::normalised(size_t stage, const float* x) const {
   kernels::NormalisedMap map;
   map.x = x;
@@ -83,7 +77,7 @@ float* InferenceLaunches::activation(size_t index, const float* x) {
   const float* const w = weight(stage.kernel);
   const kernels::PlainOutput y{other_map(x), weight(stage.bias)};
   const Ranges writes = {{y.y, count_ * stage.out}};
-  const kernels::Conv2dShape of = shape(index);
+  const kernels::Conv2dShape of = stage.shape(count_);
   if (index == 0) {
     launches_.add(stage.name, products_flop(of), joined(layer(index), pixels()), writes,
                   [=, from = pixels_](cudaStream_t stream) {
@@ -160,7 +154,7 @@ void InferenceLaunches::tail(const float* x, kernels::TailResult result, float* 
   if (compares) reads = joined(reads, pixels());
   const bool errors = result == kernels::TailResult::errors;
   const int64_t numbers = errors ? error_parts(plan_) : plan_.image;
-  const kernels::DecoderTail layers{.stage = shape(index),
+  const kernels::DecoderTail layers{.stage = stage.shape(count_),
                                     .w = weight(stage.kernel),
                                     .bias = weight(stage.bias),
                                     .statistics = made.statistics,
@@ -171,7 +165,7 @@ void InferenceLaunches::tail(const float* x, kernels::TailResult result, float* 
                             errors     ? "errors"
                             : compares ? "squares"
                                        : "pixels"),
-                products_flop(shape(index)) + products_flop(shape(index + 1)), reads,
+                products_flop(stage.shape(count_)) + products_flop(last.shape(count_)), reads,
                 {{to, count_ * numbers}}, [=, images = pixels_](cudaStream_t stream) {
                   kernels::decoder_tail(stream, layers, from, images, result, to);
                 });

@@ -58,7 +58,6 @@ class InferenceLaunches {
 
   const float* weight(int64_t offset) const { return memory_.parameters + offset; }
   float* other_map(const float* x) const { return memory_.maps[x == memory_.maps[0] ? 1 : 0]; }
-  kernels::Conv2dShape shape(size_t stage) const;
   /// The map that a stage left in x, as the next layer reads it.
   kernels::NormalisedMap normalised(size_t stage, const float* x) const;
   /// What a stage but the first reads.

@@ -44,8 +44,7 @@ FusedMemory::FusedMemory(const Plan& plan, int64_t images, std::byte* base)
   for (size_t i = 0; i < stages.size(); ++i) {
     const Stage& stage = plan.stages[i];
     FusedStage& made = stages[i];
-    made.shape = stage.convolution;
-    made.shape.images = images;
+    made.shape = stage.shape(images);
     made.rows = images * stage.out / stage.out_channels;
     made.channels = static_cast<int>(stage.out_channels);
     made.gradient = layout.floats(made.numbers());

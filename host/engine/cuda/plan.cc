@@ -131,8 +131,7 @@ Plan::Plan(const Architecture& the_architecture)
 OperationSpec Plan::forward(const Stage& stage, int64_t images) const {
   OperationSpec spec;
   spec.kind = stage.kind;
-  spec.conv = stage.convolution;
-  spec.conv.images = images;
+  spec.conv = stage.shape(images);
   spec.epilogue = stage.normalized ? Epilogue::bias_leaky_relu : Epilogue::bias;
   return spec;
 }

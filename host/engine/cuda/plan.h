@@ -29,6 +29,12 @@ struct Stage {
   // Offsets into the moving statistics [out_channels], and into those folded for inference.
   int64_t moving_mean = 0, moving_variance = 0;
   int64_t scale = 0, shift = 0;
+
+  kernels::Conv2dShape shape(int64_t images) const {
+    kernels::Conv2dShape shape = convolution;
+    shape.images = images;
+    return shape;
+  }
 };
 
 /// A tensor's place in the flat buffers.

@@ -21,6 +21,10 @@ struct TestTensor {
 
 /// `count` random numbers, uniform in [low, high), the same for the same `stream`.
 std::vector<float> random_numbers(int64_t count, uint64_t stream, float low = -1, float high = 1);
+/// Sums, as for the operations (selftest.cc): also of numbers that a few roundings have passed.
+inline constexpr double kSum = 1e-5;
+
+inline int64_t bytes(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
 /// NaN, which no comparison takes for a result.
 std::vector<float> unwritten(size_t count);
 

@@ -20,10 +20,6 @@
 namespace oddity::cuda {
 namespace {
 
-// As for the stages (selftest_stages.cc).
-constexpr double kSum = 1e-5;
-
-int64_t bytes(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 class FusedTests {
@@ -152,11 +148,6 @@ class FusedTests {
   }
 
   const Stage& last() const { return plan_.stages.back(); }
-  kernels::Conv2dShape shape_of(const Stage& stage) const {
-    kernels::Conv2dShape shape = stage.convolution;
-    shape.images = images_;
-    return shape;
-  }
   static std::string extents(const kernels::Conv2dShape& shape) {
     return fmt::format("{}x{}x{}x{}", shape.images, shape.height, shape.width, shape.channels);
   }
@@ -187,7 +178,7 @@ class FusedTests {
       squares[i % channels] += difference * difference;
       sums[i % channels] += dx[i];
     }
-    TestCase test{.operation = "last_stage " + extents(shape_of(last())), .tolerance = kSum};
+    TestCase test{.operation = "last_stage " + extents(last().shape(images_)), .tolerance = kSum};
     const MapOf from = map.by_moments(test.tensors);
     const size_t begin = test.tensors.size();
     test.tensors.push_back(input(last_weights()));
@@ -202,7 +193,7 @@ class FusedTests {
     test.tensors.push_back(output({step.begin(), step.end()}));
     const auto state = on_device<kernels::EpochState>({{kStep}}, stream_);
 
-    const kernels::Conv2dShape shape = shape_of(last());
+    const kernels::Conv2dShape shape = last().shape(images_);
     const int64_t blocks = images_ * kernels::last_stage_blocks(shape);
     const auto parts = [=](void* workspace, int64_t which) {
       return static_cast<float*>(workspace) + which * blocks * shape.channels;
@@ -266,7 +257,7 @@ class FusedTests {
       squares[n] = (y[n] - static_cast<double>(x[n])) * (y[n] - static_cast<double>(x[n]));
       errors[n / static_cast<size_t>(plan_.image)] += squares[n] / static_cast<double>(plan_.image);
     }
-    const kernels::Conv2dShape shape = shape_of(stage);
+    const kernels::Conv2dShape shape = stage.shape(images_);
     const int64_t regions = kernels::decoder_tail_regions(shape, last().out_channels);
     const auto run = [=, image_channels = static_cast<int>(last().out_channels)](
                          cudaStream_t stream, Pointers all, kernels::TailResult result, float* to) {
@@ -284,7 +275,7 @@ class FusedTests {
     const auto add_result = [&](const char* name, kernels::TailResult result,
                                 const std::vector<double>& expected) {
       TestCase test{
-          .operation = fmt::format("decoder_tail {}, {}", extents(shape_of(last())), name),
+          .operation = fmt::format("decoder_tail {}, {}", extents(last().shape(images_)), name),
           .tolerance = kSum,
           .tensors = tensors};
       test.tensors.push_back(output(expected));

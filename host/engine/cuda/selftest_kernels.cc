@@ -29,8 +29,6 @@ using kernels::Epilogue;
 constexpr double kExact = 0;
 // A few roundings of 6e-8 each, and device functions good to two units in the last place.
 constexpr double kFewRoundings = 1e-6;
-// Sums: as for the operations (selftest.cc).
-constexpr double kSum = 1e-5;
 constexpr auto kSlope = static_cast<double>(kernels::kLeakyReluSlope);
 constexpr auto kEpsilon = static_cast<double>(kernels::kBatchNormEpsilon);
 
@@ -151,8 +149,7 @@ class KernelTests {
     add({.operation = "bias_gradient " + extents,
          .tolerance = kSum,
          .tensors = {input(dy), output(std::move(db))},
-         .workspace_bytes =
-             kernels::bias_gradient_workspace(rows, channels) * static_cast<int64_t>(sizeof(float)),
+         .workspace_bytes = bytes(kernels::bias_gradient_workspace(rows, channels)),
          .enqueue = [=](cudaStream_t stream, Pointers t, void* workspace) {
            kernels::bias_gradient(stream, rows, channels, t[0], t[1],
                                   static_cast<float*>(workspace));

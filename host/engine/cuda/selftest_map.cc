@@ -176,7 +176,7 @@ GradientTarget RandomMap::gradient_target(const std::vector<double>& dx, int blo
                                         cudaMemcpyDeviceToDevice, stream));
                 }
               },
-          .workspace_bytes = (blocks + 1) * of_block* static_cast<int64_t>(sizeof(float))};
+          .workspace_bytes = bytes((blocks + 1) * of_block)};
 }
 
 kernels::NormalisedMap as_it_is(const float* x, int64_t channels) {

@@ -16,8 +16,6 @@
 namespace oddity::cuda {
 namespace {
 
-// Sums of many squares, as for the operations (selftest.cc).
-constexpr double kSum = 1e-5;
 // One rounding.
 constexpr double kRounding = 1e-7;
 

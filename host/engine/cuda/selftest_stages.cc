@@ -10,11 +10,6 @@
 namespace oddity::cuda {
 namespace {
 
-// Sums, as for the operations (selftest.cc), of numbers that a few roundings have passed.
-constexpr double kSum = 1e-5;
-
-int64_t bytes(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
-
 class StageTests {
  public:
   StageTests(cudaStream_t stream, const Plan& plan, int64_t images)
@@ -54,11 +49,7 @@ class StageTests {
  private:
   void add(const TestCase& test) { results_.push_back(run_case(test, stream_)); }
 
-  kernels::Conv2dShape shape(size_t i) const {
-    kernels::Conv2dShape shape = plan_.stages[i].convolution;
-    shape.images = images_;
-    return shape;
-  }
+  kernels::Conv2dShape shape(size_t i) const { return plan_.stages[i].shape(images_); }
   bool is_transposed(size_t i) const {
     return plan_.stages[i].kind == OperationKind::conv2d_transpose;
   }

@@ -18,11 +18,7 @@ constexpr int64_t kMostFlop = 64'000'000'000;
 
 int64_t steps_a_graph(const Plan& plan, int64_t images) {
   int64_t flop = 2 * products_flop(kernels::DenseShape{images, plan.features, plan.latent});
-  for (const Stage& stage : plan.stages) {
-    kernels::Conv2dShape shape = stage.convolution;
-    shape.images = images;
-    flop += products_flop(shape);
-  }
+  for (const Stage& stage : plan.stages) flop += products_flop(stage.shape(images));
   // Of each layer the gradients of data and weights take as much again.
   return std::clamp<int64_t>(kMostFlop / (3 * flop), 1, kMostSteps);
 }
