@@ -94,7 +94,7 @@ int chosen_threads(int asked) {
   return wanted > 0 ? wanted : available_threads();
 }
 
-ThreadPool::ThreadPool(int threads) : parts_(checked(threads) + 1) {
+ThreadPool::ThreadPool(int threads) : parts_(checked(threads)) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
 
@@ -123,10 +123,9 @@ std::optional<size_t> ThreadPool::next_task(int thread) {
   // A thread that is late with one job must not take others' tasks of the next before its own are
   // there.
   const uint64_t job = job_of(parts_[own].left.load(std::memory_order_acquire));
-  const size_t threads = parts_.size() - 1;
+  const size_t threads = parts_.size();
   const bool upwards = upwards_.load(std::memory_order_relaxed);
   if (const auto task = take(parts_[own], upwards, job)) return task;
-  if (const auto task = take(parts_[threads], true, job)) return task;
   // Of another's part what it would come to last.
   for (size_t i = 1; i < threads; ++i) {
     if (const auto task = take(parts_[(own + i) % threads], !upwards, job)) return task;
@@ -154,19 +153,17 @@ void ThreadPool::work(int thread) {
 }
 
 void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, int)>& task,
-                              Order order, std::optional<size_t> shared_out) {
+                              Order order) {
   task_ = &task;
   count_ = count;
   upwards_.store(order == Order::upwards, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
-  const size_t owned = shared_out.value_or(count);
-  const size_t threads = parts_.size() - 1;
+  const size_t threads = parts_.size();
   const uint64_t job = (job_.load(std::memory_order_relaxed) + 1) & 0xffff;
   for (size_t i = 0; i < threads; ++i) {
-    parts_[i].left.store(tasks_left(job, i * owned / threads, (i + 1) * owned / threads),
+    parts_[i].left.store(tasks_left(job, i * count / threads, (i + 1) * count / threads),
                          std::memory_order_release);
   }
-  parts_[threads].left.store(tasks_left(job, owned, count), std::memory_order_release);
   job_.fetch_add(1, std::memory_order_acq_rel);
   if (count > 1) job_.notify_all();
   while (run_one(0)) {

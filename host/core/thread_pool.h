@@ -38,13 +38,12 @@ class ThreadPool {
   enum class Order { upwards, downwards };
 
   /// Runs task(i, thread) once for each i < count, thread < threads() being the one that runs it,
-  /// and returns when all are done. The first `shared_out` tasks (all, where it is not said) are
-  /// shared out evenly: thread t begins with the t-th part of them, the same at each call, so that
-  /// it finds in its own cache what it left there. Then threads take what is left, of those behind
-  /// first, then of other threads' parts. So which thread runs which task changes from run to run:
-  /// results must not depend on it. Tasks must not throw. count < 2^24.
+  /// and returns when all are done. Tasks are shared out evenly: thread t begins with the t-th part
+  /// of them, the same at each call, so that it finds in its own cache what it left there. Then
+  /// threads take what is left of others' parts. So which thread runs which task changes from run
+  /// to run: results must not depend on it. Tasks must not throw. count < 2^24.
   void parallel_for(size_t count, const std::function<void(size_t, int)>& task,
-                    Order order = Order::upwards, std::optional<size_t> shared_out = {});
+                    Order order = Order::upwards);
 
  private:
   // The tasks [begin, end) that are left of a part: its job (16 bits), end (24), begin (24). On a
@@ -59,7 +58,7 @@ class ThreadPool {
   std::optional<size_t> next_task(int thread);
   bool run_one(int thread);
 
-  std::vector<Part> parts_;  // of each thread, then what nobody owns
+  std::vector<Part> parts_;  // of each thread
   std::atomic<uint32_t> job_{0};
   std::atomic<size_t> done_{0};
   std::atomic<bool> stop_{false};

@@ -2,6 +2,7 @@
 // double.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -110,6 +111,53 @@ TEST_P(CpuKernelsTest, ConvWritesItsPositionsAndNothingElse) {
     }
     ASSERT_GT(written, 0u);
     for (const float value : out) ASSERT_TRUE(std::isnan(value)) << "width " << width;
+  }
+}
+
+TEST_P(CpuKernelsTest, ProjectAddsUpAllPixelsAndChannels) {
+  const int64_t lanes = k_->lanes;
+  // Images and outputs around the tile's, pixels around a chunk's, odd numbers of vectors.
+  for (const auto& [images, outputs, pixels, vectors] : std::vector<std::array<int64_t, 4>>{
+           {1, 1, 1, 1}, {4, 16, 49, 4}, {5, 3, 7, 3}, {9, 6, 33, 1}, {3, 5, 2, 17}}) {
+    const int64_t numbers = pixels * vectors * lanes;
+    Projection p;
+    p.in_image = numbers + 3;
+    p.images = images;
+    p.pixels = pixels;
+    p.vectors = vectors;
+    p.outputs = outputs;
+    p.out_image = outputs + 2;
+    const std::vector<float> in = random(images * p.in_image);
+    const std::vector<float> weights = random(outputs * numbers);
+    const std::vector<float> bias = random(outputs);
+    std::vector<float> out(static_cast<size_t>(images * p.out_image), kNan);
+    std::vector<float> scratch(static_cast<size_t>(images * outputs * lanes), kNan);
+    p.in = in.data();
+    p.weights = weights.data();
+    p.out = out.data();
+    for (const bool with_bias : {false, true}) {
+      p.bias = with_bias ? bias.data() : nullptr;
+      k_->project(p, scratch.data());
+      for (int64_t i = 0; i < images; ++i) {
+        const float* const row = out.data() + i * p.out_image;
+        for (int64_t o = 0; o < outputs; ++o) {
+          double expected = with_bias ? static_cast<double>(bias[static_cast<size_t>(o)]) : 0;
+          for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+            const std::vector<float> of_pixel(
+                weights.begin() + pixel * outputs * vectors * lanes,
+                weights.begin() + (pixel + 1) * outputs * vectors * lanes);
+            for (int64_t c = 0; c < vectors * lanes; ++c) {
+              expected +=
+                  static_cast<double>(packed(of_pixel, vectors, outputs, o, c)) *
+                  static_cast<double>(
+                      in[static_cast<size_t>(i * p.in_image + pixel * vectors * lanes + c)]);
+            }
+          }
+          ASSERT_NEAR(static_cast<double>(row[o]), expected, tolerance(numbers));
+        }
+        ASSERT_TRUE(std::isnan(row[outputs]));  // nothing else is written
+      }
+    }
   }
 }
 

@@ -83,8 +83,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
       const int64_t in_channels = forward ? stage.in_channels : stage.out_channels;
       const int64_t vectors = forward ? stage.out_vectors : stage.data_gradient_vectors;
       const Buffer x = random_images(in, in_channels, images);
-      // As long as the flat parameters and the turned weights are.
-      const Buffer weights = random_numbers(plan.parameters + plan.turned);
+      const Buffer weights = random_numbers(9 * in_channels * vectors * plan.lanes);
       const Buffer bias = random_numbers(vectors * plan.lanes);
       const Buffer scale = random_numbers(vectors * plan.lanes);
       const Buffer shift = random_numbers(vectors * plan.lanes);
@@ -103,7 +102,7 @@ class WinogradTest : public testing::TestWithParam<Case> {
       o.slope = 0.2f;
 
       o.out = expected.get();
-      o.weights = weights.get() + (forward ? stage.kernel : stage.turned);
+      o.weights = weights.get();
       o.block_inputs = 9 * in_channels;
       for (const ConvPass& pass : forward ? stage.inference : stage.data_gradient) {
         kernels_.conv(pass, o);

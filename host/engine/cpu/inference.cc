@@ -47,7 +47,8 @@ void Inference::load(const float* parameters, const float* moving) {
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
     const Stage& stage = plan_.stages[i];
     if (stage.winograd) {
-      winograd_weights(kernels_, stage, Direction::forward, parameters, matrices_[i].get());
+      winograd_weights(kernels_, stage, Direction::forward, parameters + stage.kernel,
+                       matrices_[i].get());
     }
     for (int64_t c = 0; c < stage.out_channels; ++c) {
       const double mean = static_cast<double>(moving[stage.moving + c]);

@@ -57,6 +57,19 @@ struct GradientPass {
   std::array<int64_t, 9> rows_left_out{};  // of each tap: at the end, which meet zeros only
 };
 
+/// A dense layer from feature maps to a few outputs. Weights are packed for the opposite direction,
+/// pixel by pixel [pixel][block][output][lanes].
+struct Projection {
+  const float* in = nullptr;  // [pixel][vectors · lanes] of each image
+  int64_t in_image = 0;
+  int64_t images = 0, pixels = 0, vectors = 0;
+  const float* weights = nullptr;
+  int64_t outputs = 0;
+  const float* bias = nullptr;  // [outputs]; null: 0
+  float* out = nullptr;
+  int64_t out_image = 0;
+};
+
 /// A plain image inside a bordered buffer: rows · width pixels, `row` floats from row to row.
 struct Pixels {
   int64_t rows = 0, width = 0, vectors = 0, row = 0;
@@ -96,6 +109,9 @@ struct Kernels {
 
   /// The convolution described by `pass` of `operands`.
   void (*conv)(const ConvPass& pass, const ConvOperands& operands);
+
+  /// out[image][output] = bias + Σ in · weights. `scratch`: images · outputs vectors.
+  void (*project)(const Projection& projection, float* scratch);
 
   /// dw[(tap, channel) input][lane] (+)= Σ positions x[channel] · g[lane], in packed order. Inputs
   /// are numbered from `first_input`: tap · in_channels + channel.

@@ -226,6 +226,7 @@ void adam(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts
   const Vec one_minus_beta2 = broadcast(0.001f);
   const Vec epsilon = broadcast(1e-7f);
   const Vec size = broadcast(step_size);
+  for (int64_t i = 0; i < std::min(n, kAhead); i += kLanes) prefetch_to_write(w + i);
   for (int64_t i = 0; i < n; i += kLanes) {
     if (i + kAhead < n) prefetch_to_write(w + i + kAhead);
     Vec gradient = load(g + i);

@@ -11,6 +11,7 @@
 #include "engine/cpu/kernels_gradient-inl.h"
 #include "engine/cpu/kernels_norm-inl.h"
 #include "engine/cpu/kernels_pixels-inl.h"
+#include "engine/cpu/kernels_project-inl.h"
 #include "engine/cpu/kernels_winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +22,7 @@ const Kernels& table() {
       .name = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 ? "AVX-512" : hwy::TargetName(HWY_TARGET),
       .lanes = kLanes,
       .conv = conv,
+      .project = project,
       .weight_gradient = weight_gradient,
       .window_gradient = window_gradient,
       .conv_to_pixels = conv_to_pixels,

@@ -58,16 +58,15 @@ void for_each_parameter(const Plan& plan, F&& f) {
   const int64_t latent = plan.architecture.latent_dim;
   const int64_t maps = plan.stages[plan.encoder_stages - 1].out_channels;
   const int64_t stride = plan.encoded.channels;
-  const Packed dense1{lanes, plan.latent_vectors, plan.features};
-  const Packed dense2{lanes, stride / lanes, latent};
+  const Packed packed{lanes, stride / lanes, latent};
   for (int64_t pixel = 0; pixel < plan.encoded.pixels(); ++pixel) {
     for (int64_t c = 0; c < maps; ++c) {
       const int64_t feature = pixel * maps + c;  // in Keras, without padding
       for (int64_t l = 0; l < latent; ++l) {
-        f("encoder.dense1.kernel", feature * latent + l,
-          plan.dense1 + dense1(pixel * stride + c, l));
+        const int64_t position = pixel * plan.pixel_weights() + packed(l, c);
+        f("encoder.dense1.kernel", feature * latent + l, plan.dense1 + position);
         f("decoder.dense1.kernel", l * plan.encoded.pixels() * maps + feature,
-          plan.dense2 + pixel * latent * stride + dense2(l, c));
+          plan.dense2 + position);
       }
       f("decoder.dense1.bias", feature, plan.dense2_bias + pixel * stride + c);
     }
@@ -118,57 +117,24 @@ void unpack(const Plan& plan, const float* parameters, const float* moving, Weig
   }
 }
 
-namespace {
-
-/// to[to_first + c][r] = from[from_first + r][c] for r < rows and c < columns, both packed.
-void turn(const Kernels& kernels, const float* from, const Packed& from_packed, int64_t from_first,
-          int64_t rows, float* to, const Packed& to_packed, int64_t to_first, int64_t columns) {
-  const int64_t block = 2 * kernels.lanes;
-  for (int64_t c = 0; c < columns; c += block) {
-    const int64_t from_row = from_packed(1, c) - from_packed(0, c);
-    for (int64_t r = 0; r < rows; r += block) {
-      const int64_t to_row = to_packed(1, r) - to_packed(0, r);
-      kernels.transpose(from + from_packed(from_first + r, c), from_row, std::min(block, rows - r),
-                        std::min(block, columns - c), to + to_packed(to_first + c, r), to_row);
+void turn_weights(const Plan& plan, const Kernels& kernels, const Stage& stage,
+                  const float* parameters, float* turned) {
+  const int64_t in = stage.in_channels, out = stage.out_channels;
+  const Packed from{plan.lanes, stage.out_vectors, 9 * in};
+  const Packed to{plan.lanes, stage.data_gradient_vectors, 9 * out};
+  const int64_t block = 2 * plan.lanes;
+  for (int64_t tap = 0; tap < 9; ++tap) {
+    const int64_t from_first = tap_index(stage.kind, tap / 3, tap % 3) * in;
+    const int64_t to_first = tap_index(stage.turned_kind(), tap / 3, tap % 3) * out;
+    for (int64_t o = 0; o < out; o += block) {
+      const int64_t from_row = from(1, o) - from(0, o);
+      for (int64_t i = 0; i < in; i += block) {
+        const int64_t to_row = to(1, i) - to(0, i);
+        kernels.transpose(parameters + stage.kernel + from(from_first + i, o), from_row,
+                          std::min(block, in - i), std::min(block, out - o),
+                          turned + stage.turned + to(to_first + o, i), to_row);
+      }
     }
-  }
-}
-
-void turn_kernel(const Plan& plan, const Kernels& kernels, const Stage& stage,
-                 const float* parameters, int64_t tap, float* turned) {
-  const Packed from{plan.lanes, stage.out_vectors, 9 * stage.in_channels};
-  const Packed to{plan.lanes, stage.data_gradient_vectors, 9 * stage.out_channels};
-  turn(kernels, parameters + stage.kernel, from,
-       tap_index(stage.kind, tap / 3, tap % 3) * stage.in_channels, stage.in_channels,
-       turned + stage.turned, to,
-       tap_index(stage.turned_kind(), tap / 3, tap % 3) * stage.out_channels, stage.out_channels);
-}
-
-void turn_dense(const Plan& plan, const Kernels& kernels, const float* parameters, float* turned) {
-  const int64_t latent = plan.architecture.latent_dim;
-  const int64_t channels = plan.encoded.channels;
-  const Packed project{plan.lanes, plan.latent_vectors, plan.features};
-  const Packed expand{plan.lanes, channels / plan.lanes, latent};
-  for (int64_t pixel = 0; pixel < plan.encoded.pixels(); ++pixel) {
-    const int64_t block = pixel * latent * channels;
-    turn(kernels, parameters + plan.dense1, project, pixel * channels, channels,
-         turned + plan.turned_dense1 + block, expand, 0, latent);
-    turn(kernels, parameters + plan.dense2 + block, expand, 0, latent, turned + plan.turned_dense2,
-         project, pixel * channels, channels);
-  }
-}
-
-}  // namespace
-
-size_t turn_tasks(const Plan& plan) { return 9 * (plan.stages.size() - 1) + 1; }
-
-void turn_weights(const Plan& plan, const Kernels& kernels, const float* parameters, size_t task,
-                  float* turned) {
-  if (task == 0) {
-    turn_dense(plan, kernels, parameters, turned);
-  } else {
-    const Stage& stage = plan.stages[1 + (task - 1) / 9];
-    turn_kernel(plan, kernels, stage, parameters, static_cast<int64_t>((task - 1) % 9), turned);
   }
 }
 

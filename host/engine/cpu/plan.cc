@@ -184,24 +184,17 @@ Plan::Plan(const Architecture& a, int64_t vector_lanes)
   last_kernel = take(9 * a.depth * last_vectors * lanes);
   last_bias = take(a.depth);
   partial = parameters;
-  dense1 = take(features * latent());
+  dense1 = take(a.latent_dim * features);
   dense1_bias = take(a.latent_dim);
   dense2 = take(a.latent_dim * features);
   dense2_bias = take(features);
 
-  // Turned weights.
-  const auto take_turned = [this](int64_t size) {
-    const int64_t offset = turned;
-    turned += padded(size);
-    return offset;
-  };
   for (size_t i = 1; i < count; ++i) {
     const int64_t in_stride = i == encoder_stages ? encoded.channels : stages[i].in.channels;
     stages[i].data_gradient_vectors = in_stride / lanes;
-    stages[i].turned = take_turned(9 * stages[i].out_channels * in_stride);
+    stages[i].turned = turned;
+    turned += padded(9 * stages[i].out_channels * in_stride);
   }
-  turned_dense1 = take_turned(a.latent_dim * features);
-  turned_dense2 = take_turned(features * latent());
 
   // Passes.
   for (size_t i = 0; i < count; ++i) {

@@ -90,10 +90,9 @@ struct Plan {
   Grid encoded;
   int64_t features = 0;  // numbers of it, padding included
   int64_t latent_vectors = 0;
-  int64_t dense1 = 0, dense1_bias = 0;  // packed [block][features][lanes]
-  int64_t dense2 = 0, dense2_bias = 0;  // for each pixel packed [block][latent][lanes]; [features]
-  int64_t turned_dense1 = 0;            // as dense2, of the turned weights
-  int64_t turned_dense2 = 0;            // as dense1
+  // Both layers' weights for each pixel packed [block][latent_dim][lanes], which serves both ways.
+  int64_t dense1 = 0, dense1_bias = 0;
+  int64_t dense2 = 0, dense2_bias = 0;
 
   // The last layer: a stride-1 transposed convolution from `last_in` to the image's channels.
   Grid last_in;     // border of one pixel
@@ -110,6 +109,7 @@ struct Plan {
   int64_t moving = 0;
   int64_t turned = 0;
 
+  int64_t pixel_weights() const { return architecture.latent_dim * encoded.channels; }
   int64_t padded(int64_t channels) const { return (channels + lanes - 1) / lanes * lanes; }
   int64_t latent() const { return latent_vectors * lanes; }
 };
@@ -121,10 +121,9 @@ void unpack(const Plan& plan, const float* parameters, const float* moving, Weig
 /// Where tap (y, x) stands in packed weights of a convolution of that kind.
 int64_t tap_index(StageKind kind, int64_t y, int64_t x);
 
-/// Writes task `task` of turn_tasks(plan) of the turned weights: those that gradients flow back
-/// through.
-size_t turn_tasks(const Plan& plan);
-void turn_weights(const Plan& plan, const Kernels& kernels, const float* parameters, size_t task,
-                  float* turned);
+/// Writes a stage's part of `turned` [plan.turned], the weights that gradients flow back through.
+/// The padding there is left alone, and must be zero.
+void turn_weights(const Plan& plan, const Kernels& kernels, const Stage& stage,
+                  const float* parameters, float* turned);
 
 }  // namespace oddity::cpu

@@ -46,6 +46,8 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
     scratch.projection = Buffer(project_scratch(plan, max_batch));
     scratch.winograd = WinogradScratch(plan);
     scratch.matrices = Buffer(matrices);
+    scratch.turned = Buffer(plan.turned);
+    scratch.dense_gradient = Buffer(std::max(plan.pixel_weights(), plan.latent()));
     scratch.sums.resize(static_cast<size_t>(2 * channels));
   }
   pixels_ = Buffer(max_batch * plan.architecture.image().size());
@@ -58,29 +60,22 @@ Training::Training(const Plan& plan, const Kernels& kernels, ThreadPool& pool, i
   encoded_gradient_ = Buffer(max_batch * plan.features);
   logits_ = Buffer(max_batch * plan.architecture.image().size());
   last_delta_ = Buffer(max_batch * plan.last_delta.size());
-  turned_ = Buffer(plan.turned);
-  gradients_ = Buffer((kMaxBlocks - 1) * plan.partial + plan.parameters);
+  gradients_ = Buffer(kMaxBlocks * plan.partial);
   losses_.resize(static_cast<size_t>(max_batch));
   shares_.resize(static_cast<size_t>(max_batch));
 }
 
-void Training::for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
-                          const std::function<void(size_t)>& extra) {
-  const auto blocks = static_cast<size_t>(blocks_);
+void Training::for_blocks(const std::function<void(const Block&, int)>& work) {
   // Up and down by turns: each part begins with the images that the one before it ended with.
   downwards_ = !downwards_;
   pool_.parallel_for(
-      blocks + extra_tasks,
+      static_cast<size_t>(blocks_),
       [&](size_t task, int thread) {
-        if (task >= blocks) {
-          extra(task - blocks);
-          return;
-        }
         const auto index = static_cast<int64_t>(task);
         const int64_t begin = index * block_images_;
         work({begin, std::min(n_, begin + block_images_), index}, thread);
       },
-      downwards_ ? ThreadPool::Order::downwards : ThreadPool::Order::upwards, blocks);
+      downwards_ ? ThreadPool::Order::downwards : ThreadPool::Order::upwards);
 }
 
 void Training::forward(const Selection& images, int64_t n, Parameters& parameters) {
@@ -91,60 +86,39 @@ void Training::forward(const Selection& images, int64_t n, Parameters& parameter
   block_images_ = (block_images_ + plan_.group - 1) / plan_.group * plan_.group;
   blocks_ = (n + block_images_ - 1) / block_images_;
 
-  for (Scratch& scratch : scratch_) scratch.matrices_of.reset();
-
-  // The turned weights are needed later, and fill idle threads here.
-  for_blocks(
-      turn_tasks(plan_),
-      [this](const Block& block, int thread) { forward_stage(0, block, thread); },
-      [&](size_t task) {
-        turn_weights(plan_, kernels_, parameters.weights.get(), task, turned_.get());
-      });
-  finish_forward(0);
-  for (size_t stage = 1; stage < plan_.stages.size(); ++stage) {
-    const auto work = [&](const Block& block, int thread) {
+  for (Scratch& scratch : scratch_) {
+    scratch.matrices_of.reset();
+    scratch.turned_of.reset();
+  }
+  for (size_t stage = 0; stage < plan_.stages.size(); ++stage) {
+    for_blocks([&](const Block& block, int thread) {
       if (stage == plan_.encoder_stages) middle(block, thread);
       forward_stage(stage, block, thread);
-    };
-    for_blocks(0, work, nullptr);
+    });
     finish_forward(stage);
   }
 }
 
 void Training::backward() {
-  for_blocks(
-      0, [this](const Block& block, int thread) { last(block, thread); }, nullptr);
-  // The dense layers' gradients sum over the whole batch, a pixel a task, one stage later.
+  for_blocks([this](const Block& block, int thread) { last(block, thread); });
   for (size_t stage = plan_.stages.size(); stage-- > 0;) {
     finish_backward(stage);
-    const bool behind_dense = stage + 1 == plan_.encoder_stages;
-    for_blocks(
-        behind_dense ? static_cast<size_t>(plan_.encoded.pixels()) : 0,
-        [&](const Block& block, int thread) {
-          backward_stage(stage, block, thread);
-          if (stage == plan_.encoder_stages) middle_backward(block, thread);
-        },
-        [this](size_t pixel) {
-          dense_gradients(
-              plan_, kernels_,
-              {features_.get(), latent_.get(), latent_gradient_.get(), feature_gradient_.get(), n_},
-              static_cast<int64_t>(pixel), dense_gradient());
-        });
+    for_blocks([&](const Block& block, int thread) {
+      backward_stage(stage, block, thread);
+      if (stage == plan_.encoder_stages) middle_backward(block, thread);
+    });
   }
 }
 
 void Training::trim(const Trimming& trimming) {
   const int64_t size = plan_.architecture.image().size();
-  for_blocks(
-      0,
-      [&](const Block& block, int thread) {
-        for (int64_t i = block.begin; i < block.end; ++i) {
-          last_logits(i, scratch_[static_cast<size_t>(thread)]);
-          losses_[static_cast<size_t>(i)] = kernels_.reconstruction_error(
-              logits_.get() + i * size, pixels_.get() + i * size, size, nullptr);
-        }
-      },
-      nullptr);
+  for_blocks([&](const Block& block, int thread) {
+    for (int64_t i = block.begin; i < block.end; ++i) {
+      last_logits(i, scratch_[static_cast<size_t>(thread)]);
+      losses_[static_cast<size_t>(i)] = kernels_.reconstruction_error(
+          logits_.get() + i * size, pixels_.get() + i * size, size, nullptr);
+    }
+  });
   std::vector<size_t> order(static_cast<size_t>(n_));
   std::iota(order.begin(), order.end(), size_t{0});
   const auto odd = [&](size_t i) {
@@ -172,46 +146,71 @@ double Training::step(const Selection& images, int64_t n, double learning_rate,
   return loss;
 }
 
-/// Adds up the partial gradients of each half of the blocks, in the half's first; returns how many
-/// blocks are in a half.
-int64_t Training::reduce() {
-  // On two threads each has made one of the halves, and nothing goes from core to core but the two
-  // sums: of all partial gradients half would.
-  const int64_t half = (blocks_ + 1) / 2;
-  const int64_t ranges = (plan_.partial + kUpdateNumbers - 1) / kUpdateNumbers;
-  pool_.parallel_for(static_cast<size_t>(2 * ranges), [&](size_t task, int) {
-    const int64_t first = static_cast<int64_t>(task) / ranges * half;
-    const int64_t begin = static_cast<int64_t>(task) % ranges * kUpdateNumbers;
-    const int64_t count = std::min(kUpdateNumbers, plan_.partial - begin);
-    const int64_t others = std::min(half, blocks_ - first) - 1;
-    if (others < 1) return;
-    kernels_.add_rows(part_gradient(first + 1) + begin, others, plan_.partial, count / plan_.lanes,
-                      part_gradient(first) + begin);
-  });
-  return half;
+/// Adds up a range of some blocks' partial gradients, in the first of them.
+void Training::add_up(int64_t first_block, int64_t end_block, int64_t range) {
+  const int64_t begin = range * kUpdateNumbers;
+  const int64_t count = std::min(kUpdateNumbers, plan_.partial - begin);
+  const int64_t others = end_block - first_block - 1;
+  if (others < 1) return;
+  kernels_.add_rows(part_gradient(first_block + 1) + begin, others, plan_.partial,
+                    count / plan_.lanes, part_gradient(first_block) + begin);
+}
+
+/// Of n parameters from `first` on.
+void Training::adam(int64_t first, int64_t n, const float* gradient, int64_t parts,
+                    int64_t part_stride, float step_size) {
+  Parameters& p = *parameters_;
+  kernels_.adam(p.weights.get() + first, p.first_moment.get() + first,
+                p.second_moment.get() + first, gradient, n, parts, part_stride, step_size);
+}
+
+/// Of a pixel's share of the dense layers, whose gradients sum over the whole batch.
+void Training::update_dense(int64_t pixel, float step_size, Scratch& scratch) {
+  const int64_t channels = plan_.encoded.channels, numbers = plan_.pixel_weights();
+  float* const gradient = scratch.dense_gradient.get();
+  const auto weights = [&](int64_t layer, const Buffer& latent, const Buffer& features) {
+    dense_gradient(plan_, kernels_, latent.get(), features.get(), n_, pixel, gradient);
+    adam(layer + pixel * numbers, numbers, gradient, 1, 0, step_size);
+  };
+  const auto bias = [&](int64_t first, const float* gradients, int64_t stride, int64_t count) {
+    std::fill_n(gradient, count, 0.0f);
+    kernels_.add_rows(gradients, n_, stride, count / plan_.lanes, gradient);
+    adam(first, count, gradient, 1, 0, step_size);
+  };
+  weights(plan_.dense1, latent_gradient_, features_);
+  weights(plan_.dense2, latent_, feature_gradient_);
+  bias(plan_.dense2_bias + pixel * channels, feature_gradient_.get() + pixel * channels,
+       plan_.features, channels);
+  if (pixel == 0) bias(plan_.dense1_bias, latent_gradient_.get(), plan_.latent(), plan_.latent());
 }
 
 void Training::update(double learning_rate) {
-  Parameters& p = *parameters_;
-  const auto t = static_cast<double>(++p.step);
+  const auto t = static_cast<double>(++parameters_->step);
   // Kingma and Ba 2015, section 2, the efficient form; epsilon stays outside the correction, as in
   // Keras.
   const auto step_size = static_cast<float>(learning_rate * std::sqrt(1 - std::pow(0.999, t)) /
                                             (1 - std::pow(0.9, t)));
-  const int64_t half = reduce();
-  const int64_t halves = blocks_ > half ? 2 : 1;
-  const auto tasks = static_cast<size_t>((plan_.parameters + kUpdateNumbers - 1) / kUpdateNumbers);
-  pool_.parallel_for(tasks, [&](size_t task, int) {
+  // On two threads each has made a half of the partial gradients and adds it up, so that nothing
+  // goes from core to core but the two sums; and each has its pixels, the same at each step.
+  const int64_t half = (blocks_ + 1) / 2;
+  const int64_t ranges = (plan_.partial + kUpdateNumbers - 1) / kUpdateNumbers;
+  const int64_t pixels = plan_.encoded.pixels();
+  const int64_t side = ranges + (pixels + 1) / 2;
+  pool_.parallel_for(static_cast<size_t>(2 * ranges + pixels), [&](size_t task, int thread) {
+    const auto index = static_cast<int64_t>(task);
+    const bool second = index >= side;
+    const int64_t within = second ? index - side : index;
+    if (within < ranges) {
+      add_up(second ? half : 0, second ? blocks_ : half, within);
+    } else {
+      update_dense(within - ranges + (second ? side - ranges : 0), step_size,
+                   scratch_[static_cast<size_t>(thread)]);
+    }
+  });
+  pool_.parallel_for(static_cast<size_t>(ranges), [&](size_t task, int) {
     const int64_t begin = static_cast<int64_t>(task) * kUpdateNumbers;
-    const int64_t end = std::min(plan_.parameters, begin + kUpdateNumbers);
-    const auto run = [&](int64_t from, int64_t to, const float* gradient, int64_t parts) {
-      if (from >= to) return;
-      kernels_.adam(p.weights.get() + from, p.first_moment.get() + from,
-                    p.second_moment.get() + from, gradient + from, to - from, parts,
-                    half * plan_.partial, step_size);
-    };
-    run(begin, std::min(end, plan_.partial), part_gradient(0), halves);
-    run(std::max(begin, plan_.partial), end, dense_gradient(), 1);
+    adam(begin, std::min(kUpdateNumbers, plan_.partial - begin), part_gradient(0) + begin,
+         blocks_ > half ? 2 : 1, half * plan_.partial, step_size);
   });
 }
 

@@ -74,14 +74,16 @@ class Training {
     // first needs them: shared ones would go from cache to cache, which takes longer.
     Buffer matrices;
     std::optional<std::pair<size_t, Direction>> matrices_of;
+    Buffer turned;  // the turned weights likewise
+    std::optional<size_t> turned_of;
+    Buffer dense_gradient;  // of a pixel's weights
     std::vector<double> sums;
   };
   struct Block {
     int64_t begin, end, index;
   };
 
-  void for_blocks(size_t extra_tasks, const std::function<void(const Block&, int)>& work,
-                  const std::function<void(size_t)>& extra);
+  void for_blocks(const std::function<void(const Block&, int)>& work);
   void forward_stage(size_t stage, const Block& block, int thread);
   void middle(const Block& block, int thread);
   void last_logits(int64_t image, Scratch& scratch);
@@ -94,6 +96,7 @@ class Training {
   void backward_stage(size_t stage, const Block& block, int thread);
   void middle_backward(const Block& block, int thread);
   const float* stage_matrices(size_t stage, Direction direction, Scratch& scratch) const;
+  const float* stage_turned(size_t stage, Scratch& scratch) const;
   const float* stage_input(size_t stage, int64_t first, int64_t count, Scratch& scratch) const;
   void add_sums(StageState& state, int64_t block, int64_t channels, const Scratch& scratch) const;
   void stage_delta(size_t stage, int64_t image, Scratch& scratch, float* delta, float* dbias) const;
@@ -103,12 +106,13 @@ class Training {
   void finish_forward(size_t stage);
   void finish_backward(size_t stage);
   void backward();
-  int64_t reduce();
+  void add_up(int64_t first_block, int64_t end_block, int64_t range);
+  void adam(int64_t first, int64_t n, const float* gradient, int64_t parts, int64_t part_stride,
+            float step_size);
+  void update_dense(int64_t pixel, float step_size, Scratch& scratch);
   void update(double learning_rate);
 
   float* part_gradient(int64_t block) { return gradients_.get() + block * plan_.partial; }
-  /// Indexed as the flat parameters, from plan.partial on.
-  float* dense_gradient() { return part_gradient(kMaxBlocks - 1); }
 
   const Plan& plan_;
   const Kernels& kernels_;
@@ -122,9 +126,7 @@ class Training {
   Buffer encoded_gradient_;  // of the encoder's last stage [images, features]
   Buffer logits_;            // [images, H, W, C]
   Buffer last_delta_;        // gradient of the logits [images, plan.last_delta]
-  Buffer turned_;
-  // The gradients that come in parts [kMaxBlocks, plan.partial], then the dense layers'.
-  Buffer gradients_;
+  Buffer gradients_;         // in parts [kMaxBlocks, plan.partial]
   std::vector<float> losses_;
   std::vector<float> shares_;  // that each image's loss has in what is minimised
 

@@ -107,14 +107,14 @@ void Training::backward_stage(size_t index, const Block& block, int thread) {
     back.images = count;
     back.in_channels = stage.out_channels;
     back.out_vectors = stage.data_gradient_vectors;
-    back.weights = turned_.get() + stage.turned;
-    back.block_inputs = 9 * stage.out_channels;
     if (stage.winograd) {
       back.weights = stage_matrices(index, Direction::back, scratch);
       back.block_inputs = winograd_inputs(stage.out_channels);
       winograd_conv(kernels_, stage.turned_kind(), stage.delta, stage.in_without_border(), back,
                     scratch.winograd);
     } else {
+      back.weights = stage_turned(index, scratch);
+      back.block_inputs = 9 * stage.out_channels;
       for (const ConvPass& pass : stage.data_gradient) kernels_.conv(pass, back);
     }
     if (!reaches_norm) continue;
@@ -136,10 +136,11 @@ void Training::middle_backward(const Block& block, int thread) {
   const int64_t count = block.end - block.begin;
   float* latent_gradient = latent_gradient_.get() + block.begin * plan_.latent();
   float* gradient = encoded_gradient_.get() + block.begin * plan_.features;
+  const float* const weights = parameters_->weights.get();
   project(plan_, kernels_, feature_gradient_.get() + block.begin * plan_.features, count,
-          turned_.get() + plan_.turned_dense2, nullptr, scratch.projection.get(), latent_gradient);
-  expand(plan_, kernels_, latent_gradient, count, turned_.get() + plan_.turned_dense1, nullptr,
-         plan_.encoded, gradient);
+          weights + plan_.dense2, nullptr, scratch.projection.get(), latent_gradient);
+  expand(plan_, kernels_, latent_gradient, count, weights + plan_.dense1, nullptr, plan_.encoded,
+         gradient);
   std::fill_n(state.sums.data() + block.index * 2 * channels, 2 * channels, 0.0);
   for (int64_t i = 0; i < count; ++i) {
     kernels_.gradient_sums(gradient + i * plan_.features, activation(deepest, block.begin + i),

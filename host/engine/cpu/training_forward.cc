@@ -25,12 +25,23 @@ const float* Training::stage_input(size_t stage, int64_t first, int64_t count,
 const float* Training::stage_matrices(size_t index, Direction direction, Scratch& scratch) const {
   const std::pair of(index, direction);
   if (scratch.matrices_of != of) {
-    const bool forward = direction == Direction::forward;
-    const float* const weights = forward ? parameters_->weights.get() : turned_.get();
-    winograd_weights(kernels_, plan_.stages[index], direction, weights, scratch.matrices.get());
+    const Stage& stage = plan_.stages[index];
+    const float* const taps = direction == Direction::forward
+                                  ? parameters_->weights.get() + stage.kernel
+                                  : stage_turned(index, scratch);
+    winograd_weights(kernels_, stage, direction, taps, scratch.matrices.get());
     scratch.matrices_of = of;
   }
   return scratch.matrices.get();
+}
+
+const float* Training::stage_turned(size_t index, Scratch& scratch) const {
+  if (scratch.turned_of != index) {
+    turn_weights(plan_, kernels_, plan_.stages[index], parameters_->weights.get(),
+                 scratch.turned.get());
+    scratch.turned_of = index;
+  }
+  return scratch.turned.get() + plan_.stages[index].turned;
 }
 
 void Training::add_sums(StageState& state, int64_t block, int64_t channels,

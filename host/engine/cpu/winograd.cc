@@ -42,17 +42,16 @@ std::array<T*, 9> tap_pointers(StageKind kind, T* block, int64_t numbers) {
   return taps;
 }
 
-/// The weights of a stage in a direction.
+/// What the weights of a stage are in a direction.
 struct Taps {
   StageKind kind;
   int64_t inputs, vectors;
-  int64_t first;  // where they begin
 };
 Taps taps_of(const Stage& stage, Direction direction) {
   if (direction == Direction::forward) {
-    return {stage.kind, stage.in_channels, stage.out_vectors, stage.kernel};
+    return {stage.kind, stage.in_channels, stage.out_vectors};
   }
-  return {stage.turned_kind(), stage.out_channels, stage.data_gradient_vectors, stage.turned};
+  return {stage.turned_kind(), stage.out_channels, stage.data_gradient_vectors};
 }
 
 /// The kinds of inputs whose products with their matrices one sum holds.
@@ -130,14 +129,14 @@ int64_t winograd_matrices(const Kernels& kernels, const Stage& stage, Direction 
 }
 
 void winograd_weights(const Kernels& kernels, const Stage& stage, Direction direction,
-                      const float* weights, float* matrices) {
-  const Taps taps = taps_of(stage, direction);
-  for (int64_t block = 0; 2 * block < taps.vectors; ++block) {
-    const Block from = block_of(kernels, 9 * taps.inputs, taps.vectors, block);
-    const Block to = block_of(kernels, winograd_inputs(taps.inputs), taps.vectors, block);
-    const int64_t numbers = taps.inputs * from.row;
-    kernels.winograd_weights(tap_pointers(taps.kind, weights + taps.first + from.first, numbers),
-                             numbers, matrices + to.first, (taps.inputs + 1) * to.row);
+                      const float* taps, float* matrices) {
+  const Taps of = taps_of(stage, direction);
+  for (int64_t block = 0; 2 * block < of.vectors; ++block) {
+    const Block from = block_of(kernels, 9 * of.inputs, of.vectors, block);
+    const Block to = block_of(kernels, winograd_inputs(of.inputs), of.vectors, block);
+    const int64_t numbers = of.inputs * from.row;
+    kernels.winograd_weights(tap_pointers(of.kind, taps + from.first, numbers), numbers,
+                             matrices + to.first, (of.inputs + 1) * to.row);
   }
 }
 

@@ -40,10 +40,10 @@ enum class Direction { forward, back };
 /// Numbers of the matrices of a stage's weights.
 int64_t winograd_matrices(const Kernels& kernels, const Stage& stage, Direction direction);
 
-/// Transforms a stage's taps in `weights`, which are the flat parameters or the turned weights, to
-/// its matrices, packed as winograd_inputs() says.
+/// Transforms a stage's taps, packed as in the flat parameters or turned, to its matrices, packed
+/// as winograd_inputs() says.
 void winograd_weights(const Kernels& kernels, const Stage& stage, Direction direction,
-                      const float* weights, float* matrices);
+                      const float* taps, float* matrices);
 
 /// The convolution from the large grid to the small one, or transposed from the small one to the
 /// large one, of `operands`, whose weights are matrices.
