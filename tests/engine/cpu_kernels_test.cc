@@ -2,6 +2,7 @@
 // double.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "engine/cpu/buffer.h"
 #include "engine/cpu/kernels.h"
 #include "engine/instruction_sets.h"
 
@@ -446,11 +448,14 @@ TEST_P(CpuKernelsTest, AffineAndItsGradientFillTheInside) {
 
 TEST_P(CpuKernelsTest, AdamAddsThePartsInOrder) {
   const int64_t n = 5 * k_->lanes, parts = 3, stride = n + 7;
-  std::vector<float> w = random(n), m = random(n), v = random(n);
+  const std::vector<float> w0 = random(n), m0 = random(n);
+  std::vector<float> m = m0, v = random(n);
   for (float& value : v) value *= value;
-  const std::vector<float> g = random(parts * stride), w0 = w, m0 = m, v0 = v;
-  k_->adam(w.data(), m.data(), v.data(), g.data(), n, parts, stride, 0.01f);
-  for (size_t i = 0; i < w.size(); ++i) {
+  const std::vector<float> g = random(parts * stride), v0 = v;
+  Buffer w(n);
+  std::copy(w0.begin(), w0.end(), w.get());
+  k_->adam(w.get(), m.data(), v.data(), g.data(), n, parts, stride, 0.01f);
+  for (size_t i = 0; i < w0.size(); ++i) {
     double gradient = 0;
     for (int64_t part = 0; part < parts; ++part) {
       gradient += static_cast<double>(g[i + static_cast<size_t>(part * stride)]);
@@ -460,7 +465,7 @@ TEST_P(CpuKernelsTest, AdamAddsThePartsInOrder) {
     ASSERT_NEAR(static_cast<double>(m[i]), first, 3e-7);
     ASSERT_NEAR(static_cast<double>(v[i]), second, 3e-7);
     const double expected = static_cast<double>(w0[i]) - 0.01 * first / (std::sqrt(second) + 1e-7);
-    ASSERT_NEAR(static_cast<double>(w[i]), expected,
+    ASSERT_NEAR(static_cast<double>(w.get()[i]), expected,
                 1e-7 + 1e-6 * std::abs(expected - static_cast<double>(w0[i])) + 0x1p-24);
   }
 }

@@ -190,8 +190,9 @@ struct Kernels {
   void (*winograd_taps)(const float* in, int64_t stride, int64_t n,
                         const std::array<float*, 9>& taps, Begin begin);
 
-  /// Adam on n numbers (whole vectors): g = Σ partial gradients in order (`parts`, `part_stride`
-  /// apart), m += (1 − β₁)(g − m), v += (1 − β₂)(g² − v), w −= step_size · m / (√v + 1e-7).
+  /// Adam on n numbers (whole vectors, w at a multiple of their size): g = Σ partial gradients in
+  /// order (`parts`, `part_stride` apart), m += (1 − β₁)(g − m), v += (1 − β₂)(g² − v), w −=
+  /// step_size · m / (√v + 1e-7).
   void (*adam)(float* w, float* m, float* v, const float* g, int64_t n, int64_t parts,
                int64_t part_stride, float step_size);
 };

@@ -52,14 +52,6 @@ HWY_INLINE void store_some(Vec v, float* p, int64_t count) {
   store(v, lanes);
   std::copy_n(lanes, count, p);
 }
-/// Asks for the cache line of a number that is about to be written and that another core may hold.
-HWY_INLINE void prefetch_to_write(float* p) {
-#if HWY_ARCH_X86
-  asm volatile("prefetchw %0" : : "m"(*p));  // what GCC makes of its builtin only asks to read
-#else
-  __builtin_prefetch(p, 1);
-#endif
-}
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(Tag(), v)); }
 
 }  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE

@@ -52,7 +52,7 @@ class Training {
   // A batch is cut into at most this many blocks of images, the units of work and of partial sums.
   static constexpr int64_t kMaxBlocks = 8;
   // Parameters of a task of an update.
-  static constexpr int64_t kUpdateNumbers = 8192;
+  static constexpr int64_t kUpdateNumbers = 2048;
 
   struct StageState {
     // Of each image, image_size numbers: the activation, until the way back has used it; then, in
