@@ -1,6 +1,7 @@
 #include "engine/cpu/dense.h"
 
 namespace oddity::cpu {
+
 int64_t project_scratch(const Plan& plan, int64_t images) {
   return images * plan.architecture.latent_dim * plan.lanes;
 }

@@ -52,6 +52,16 @@ HWY_INLINE void store_some(Vec v, float* p, int64_t count) {
   store(v, lanes);
   std::copy_n(lanes, count, p);
 }
+/// Where a vector of output channels of packed weights (kernels.h) has its input 0, and the floats
+/// from input to input.
+struct PackedVector {
+  int64_t first, row;
+};
+HWY_INLINE PackedVector packed_vector(int64_t vector, int64_t vectors, int64_t block_inputs) {
+  const int64_t block = vector / 2 * 2;
+  return {block * kLanes * block_inputs + (vector - block) * kLanes,
+          std::min<int64_t>(2, vectors - block) * kLanes};
+}
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(Tag(), v)); }
 
 }  // namespace oddity::cpu::ODDITY_VECTORS::HWY_NAMESPACE

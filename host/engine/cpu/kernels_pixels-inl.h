@@ -41,15 +41,12 @@ void conv_to_pixels(const Pixels& in_pixels, const float* in, const float* weigh
         for (int64_t ky = 0; ky < 3; ++ky) {
           const float* window = in + (row + ky) * in_pixels.row + x * stride;
           for (int64_t vector = 0; vector < in_pixels.vectors; ++vector) {
-            // Rows of a block of the packed weights are as long as the block has vectors.
-            const int64_t first = vector / 2 * 2;
-            const int64_t lanes = std::min<int64_t>(2, in_pixels.vectors - first) * kLanes;
-            const float* block = weights + first * kLanes * 9 * depth + (vector - first) * kLanes;
+            const auto [first, row_length] = packed_vector(vector, in_pixels.vectors, 9 * depth);
             Vec w[3];
             ODDITY_UNROLL
             for (int64_t kx = 0; kx < 3; ++kx) {
               // The window slides the other way: tap (2 − ky, 2 − kx).
-              w[kx] = load(block + (((2 - ky) * 3 + 2 - kx) * depth + d) * lanes);
+              w[kx] = load(weights + first + (((2 - ky) * 3 + 2 - kx) * depth + d) * row_length);
             }
             Vec pixel[kPositions + 2];
             ODDITY_UNROLL

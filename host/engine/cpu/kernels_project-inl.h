@@ -24,10 +24,8 @@ HWY_INLINE void project_tile(const Projection& p, int64_t begin, int64_t end, co
     const float* const features = in + pixel * p.vectors * kLanes;
     const float* const weights = p.weights + pixel * p.vectors * kLanes * p.outputs;
     for (int64_t vector = 0; vector < p.vectors; ++vector) {
-      const int64_t first = vector / 2 * 2;
-      const int64_t row = std::min<int64_t>(2, p.vectors - first) * kLanes;
-      const float* const w =
-          weights + first * kLanes * p.outputs + output * row + (vector - first) * kLanes;
+      const auto [first, row] = packed_vector(vector, p.vectors, p.outputs);
+      const float* const w = weights + first + output * row;
       Vec x[I];
       ODDITY_UNROLL
       for (int i = 0; i < I; ++i) x[i] = load(features + i * p.in_image + vector * kLanes);

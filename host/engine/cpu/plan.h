@@ -109,6 +109,7 @@ struct Plan {
   int64_t moving = 0;
   int64_t turned = 0;
 
+  /// Weights of a pixel in either dense layer.
   int64_t pixel_weights() const { return architecture.latent_dim * encoded.channels; }
   int64_t padded(int64_t channels) const { return (channels + lanes - 1) / lanes * lanes; }
   int64_t latent() const { return latent_vectors * lanes; }
